@@ -1,0 +1,1 @@
+"""Piranha: the configuration tool and the engine for Linux Virtual Server router pairs."""

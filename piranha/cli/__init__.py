@@ -1,0 +1,1 @@
+"""The commands: piranha, pulse, piranha-gui, piranha-passwd."""

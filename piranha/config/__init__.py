@@ -1,0 +1,1 @@
+"""The lvs.cf language: text <-> document <-> cluster, and every fault in it. Pure."""

@@ -1,0 +1,1 @@
+"""Heartbeats, ticks and faults -> which router is active. Pure."""

@@ -1,0 +1,1 @@
+"""Reply -> verdict -> up or down -> weight. Pure."""

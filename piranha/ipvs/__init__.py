@@ -1,0 +1,1 @@
+"""What the IPVS table should hold, and the ordered steps that bring it there. Pure."""

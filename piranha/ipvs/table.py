@@ -1,0 +1,161 @@
+"""The IPVS table as values: services, destinations, what they count.
+
+The same shapes describe the table as it should be (`ipvs.desired`), as it is (what a data path reads back), and the
+embedded data path's own. Addresses are resolved here: the table knows no names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol as Interface
+
+from piranha.config.model import Address, Forwarding, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class TableKey:
+    """A service's key in the table: protocol, address and port, or a firewall mark alone (then the rest is empty)."""
+
+    protocol: Protocol | None = None
+    address: Address | None = None
+    port: int = 0
+    fwmark: int = 0
+
+    def __str__(self) -> str:
+        if self.fwmark:
+            return f"FWM  {self.fwmark}"
+        host = f"[{self.address}]" if self.address is not None and self.address.version == 6 else f"{self.address}"
+        return f"{str(self.protocol).upper()}  {host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationKey:
+    """A destination's key within its service."""
+
+    address: Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How a service balances. `persistent_s` 0: no persistence; `persistence_prefix` groups clients (32: each alone)."""
+
+    scheduler: str
+    persistent_s: int = 0
+    persistence_prefix: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """How a destination is reached and what share it gets; weight 0: no new connections."""
+
+    forwarding: Forwarding
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A service with its destinations, in the order they were added (rr and wrr go round in it)."""
+
+    service: Service
+    destinations: Mapping[DestinationKey, Destination] = field(default_factory=lambda: MappingProxyType({}))
+
+
+Table = Mapping[TableKey, Entry]
+"""The whole table; the order of services says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a data path counted for one destination since it is in the table; bytes as clients see them (in: sent)."""
+
+    active_connections: int = 0
+    inactive_connections: int = 0
+    connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The table as a data path has it, the counters, and the services it refuses to serve with the reason."""
+
+    table: Table
+    counters: Mapping[tuple[TableKey, DestinationKey], Counters]
+    refused: Mapping[TableKey, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class AddService:
+    """Add a service, without destinations."""
+
+    key: TableKey
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class EditService:
+    """Change scheduler or persistence of a service in place; its connections stay."""
+
+    key: TableKey
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveService:
+    """Remove a service that has no destinations left."""
+
+    key: TableKey
+
+
+@dataclass(frozen=True, slots=True)
+class AddDestination:
+    """Add a destination to a service."""
+
+    key: TableKey
+    destination_key: DestinationKey
+    destination: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class EditDestination:
+    """Change a destination's weight or forwarding in place; its connections stay."""
+
+    key: TableKey
+    destination_key: DestinationKey
+    destination: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDestination:
+    """Take a destination out of the table."""
+
+    key: TableKey
+    destination_key: DestinationKey
+
+
+Step = AddService | EditService | RemoveService | AddDestination | EditDestination | RemoveDestination
+
+
+class DataPath(Interface):
+    """What moves the packets: the kernel's IPVS, or the embedded balancer."""
+
+    @property
+    def name(self) -> str:
+        """Return "kernel" or "embedded"."""
+        ...
+
+    async def present(self) -> Reading:
+        """Return the table as it is now, read, not remembered."""
+        ...
+
+    async def apply(self, step: Step) -> None:
+        """Take one step. Raises StepRefused with a sentence; nothing else is changed then."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything the process holds. The kernel's table stays; embedded connections end."""
+        ...

@@ -1,0 +1,134 @@
+"""What the GUI and the commands ask of the engine, and what it answers: the types of the API.
+
+The engine serves them as JSON on a Unix socket and describes them at /v1/openapi.json, which is generated from
+these types.
+"""
+
+from dataclasses import dataclass
+
+from piranha.config.edits import Edit, ExpectedPart
+from piranha.config.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class SavedConfig:
+    """GET /v1/config: the text of lvs.cf as it stands on the disk, and its token.
+
+    The text is UTF-8; bytes that are not UTF-8 travel as lone surrogates (Python's surrogateescape), so that nothing
+    is lost on the way. `exists` False: there is no lvs.cf. `problem`: why it cannot be read, or "".
+    """
+
+    file: str
+    text: str
+    token: str
+    exists: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRequest:
+    """POST /v1/config: do these edits if all these parts are still as expected."""
+
+    edits: list[Edit]
+    expected: list[ExpectedPart]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAnswer:
+    """What a save did. `changed` False: the edits said what the file says already, nothing was written."""
+
+    changed: bool
+    token: str
+    serial_no: int | None
+    diff: str
+    faults: tuple[Fault, ...]
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step of a plan: what happens to the table, and what that means for traffic right now ("" if nothing)."""
+
+    step: str
+    impact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """GET /v1/plan: what Apply would do.
+
+    `token` is the saved version the plan was made for; Apply takes it back, so that nobody applies what they have
+    not seen. `refusals` are the reasons why Apply would refuse (empty: it would not); those in `forcible` yield to
+    `force`, as emptying the table does; errors in an active block do not.
+    """
+
+    token: str
+    running_token: str
+    diff: str
+    steps: tuple[PlannedStep, ...]
+    faults: tuple[Fault, ...]
+    refusals: tuple[str, ...]
+    forcible: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRequest:
+    """POST /v1/apply. `token` "" applies whatever is saved. `removes_at_once`: removed servers do not drain."""
+
+    token: str = ""
+    force: bool = False
+    removes_at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyAnswer:
+    """What an Apply did: the version that runs now and the steps that were taken; refused ones are in the status."""
+
+    token: str
+    serial_no: int | None
+    steps: tuple[PlannedStep, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideRequest:
+    """POST /v1/overrides: set a weight by hand until it is cleared; a drain is weight 0.
+
+    `server` is a written path (`virtual[http].server[web1]`), or an address, which means that real server in every
+    virtual server. `kind` is "drain" or "weight".
+    """
+
+    server: str
+    kind: str
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClearRequest:
+    """POST /v1/overrides/clear: clear the overrides of `kind` ("" for both) given for `server`."""
+
+    server: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideAnswer:
+    """Which servers (written paths) an override concerns now."""
+
+    servers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The body of every answer that is not a success.
+
+    `code` is one of "conflict", "edit_refused", "unavailable", "unsafe", "not_permitted", "bad_request",
+    "not_found", "internal". For a conflict `part` and `current_text` say what stands there now; for a refused
+    edit `part` is the block's path and `keyword` the keyword.
+    """
+
+    code: str
+    message: str
+    part: str = ""
+    keyword: str = ""
+    current_text: str = ""

@@ -1,0 +1,68 @@
+"""Where Piranha's files are (design 4), under a prefix that is `/` in production and any folder in tests and the demo."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """All paths below one root. Nothing here touches the disk."""
+
+    root: Path = Path("/")
+
+    @property
+    def is_system(self) -> bool:
+        """Say whether this is the real system, with the real owners and modes (design 4)."""
+        return self.root == Path("/")
+
+    @property
+    def lvs_cf(self) -> Path:
+        """Return the one configuration file."""
+        return self.root / "etc/sysconfig/ha/lvs.cf"
+
+    @property
+    def passwd(self) -> Path:
+        """Return the password file, htpasswd format."""
+        return self.root / "etc/sysconfig/ha/conf/piranha.passwd"
+
+    @property
+    def web(self) -> Path:
+        """Return the folder whose .htaccess covers the whole site; its `secure/` covers the panels."""
+        return self.root / "etc/sysconfig/ha/web"
+
+    @property
+    def run(self) -> Path:
+        """Return the folder of sockets."""
+        return self.root / "run/piranha"
+
+    @property
+    def socket(self) -> Path:
+        """Return the engine's socket."""
+        return self.run / "lvs.sock"
+
+    @property
+    def state(self) -> Path:
+        """Return the engine's memory: running.cf, overrides."""
+        return self.root / "var/lib/piranha"
+
+    @property
+    def running_cf(self) -> Path:
+        """Return the text that was applied last."""
+        return self.state / "running.cf"
+
+    @property
+    def overrides(self) -> Path:
+        """Return the drains and weights set by hand."""
+        return self.state / "overrides.json"
+
+    @property
+    def gui_state(self) -> Path:
+        """Return the GUI's own folder: the key that signs its cookies, ended sessions. Never configuration."""
+        return self.root / "var/lib/piranha-gui"
+
+
+def from_environment(root: str | None) -> Paths:
+    """Return the paths for `--root`, else for PIRANHA_ROOT, else for the real system."""
+    chosen = root or os.environ.get("PIRANHA_ROOT") or "/"
+    return Paths(Path(chosen).absolute())

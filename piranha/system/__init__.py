@@ -1,0 +1,1 @@
+"""One file per thing in the world; adapters without decisions."""

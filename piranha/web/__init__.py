@@ -1,0 +1,1 @@
+"""The GUI on port 3636."""
