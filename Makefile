@@ -1,0 +1,100 @@
+# Everything a person needs to run and to test Piranha. `make` lists the commands.
+# Needed: Python 3.11 or newer with its venv module, and the Python package registry. `make test` installs the
+# Debian packages of .ci/apt-packages too.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that is new enough; say `make run PYTHON=/path/to/python3` for another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done)
+# More words for the command behind `make run` (`ARGS="--gui-port 3637"`) or for pytest.
+ARGS ?=
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+PURE_TESTS := tests/config tests/health tests/ipvs tests/test_rooms.py tests/test_tidy.py
+FAST := not browser and not package
+
+.PHONY: help
+help: ## list these commands
+	@echo "Piranha: make COMMAND"
+	@grep -hE '^[a-z][a-z-]*:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: $(VENV)/run.stamp ## set up what is needed and run the demo; Ctrl-C ends it
+	@exec $(BIN)/piranha demo $(ARGS)
+
+.PHONY: test
+test: ## set up what is needed, Debian packages too, and run everything
+	@SECONDS=0; \
+	.ci/part "Debian packages" 180 .ci/apt-install; \
+	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
+	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
+	.ci/part "all tests" 600 $(BIN)/pytest $(ARGS); \
+	echo "== make test: all passed; $$SECONDS s of 1800 s"
+
+.PHONY: check
+check: $(VENV)/test.stamp ## lint, types, import contracts and the pure tests; under a minute
+	@SECONDS=0; \
+	.ci/part "lint, types, contracts" 40 $(MAKE) lint; \
+	.ci/part "pure tests" 20 $(BIN)/pytest --quiet $(PURE_TESTS) $(ARGS); \
+	echo "== make check: all passed; $$SECONDS s of 60 s"
+
+.PHONY: test-fast
+test-fast: $(VENV)/test.stamp ## all tests that need neither root nor Debian's packages
+	@SECONDS=0; \
+	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
+	.ci/part "tests without browsers" 300 $(BIN)/pytest -m "$(FAST)" $(ARGS); \
+	echo "== make test-fast: all passed; $$SECONDS s of 360 s"
+
+.PHONY: lint
+lint: $(VENV)/test.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(VENV)/test.stamp ## requests per second through the embedded data path beside a direct connection
+	@$(BIN)/python -m tests.bench_embedded $(ARGS)
+
+.PHONY: lock
+lock: | $(BIN)/python ## compute requirements/*.lock anew from pyproject.toml and requirements/*.in
+	@$(PIP) install uv
+	@$(LOCK) $(ARGS) --output-file requirements/run.lock pyproject.toml requirements/run.in
+	@$(LOCK) $(ARGS) --output-file requirements/test.lock pyproject.toml requirements/test.in
+
+.PHONY: clean
+clean: ## remove what make made, the demo's folder .demo too
+	rm -rf $(VENV) .demo dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find piranha tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp says that its lock is installed; both locks agree on every version they share.
+$(VENV)/run.stamp: requirements/run.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the Python packages of requirements/run.lock into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/test.stamp: requirements/test.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the Python packages of requirements/test.lock into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements/test.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/run.stamp
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Piranha needs Python 3.11 or newer, and none was found." >&2; \
+		echo "Install one, or name it: make run PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		echo "Piranha needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; \
+		echo "Name another: make run PYTHON=/path/to/python3.12" >&2; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$(PYTHON) has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; fi
+	@"$(PYTHON)" -m venv $(VENV)

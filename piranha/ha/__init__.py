@@ -1,1 +1,0 @@
-"""Heartbeats, ticks and faults -> which router is active. Pure."""
