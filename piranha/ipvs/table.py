@@ -1,7 +1,7 @@
 """The IPVS table as values: services, destinations, what they count.
 
-The same shapes describe the table as it should be (`ipvs.desired`), as it is (what a data path reads back), and the
-embedded data path's own. Addresses are resolved here: the table knows no names.
+The same shapes describe the table as it should be (`ipvs.desired`), as it is (what a data path reads back),
+and the embedded data path's own. Addresses are resolved here: the table knows no names.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ from piranha.config.model import Address, Forwarding, Protocol
 
 @dataclass(frozen=True, slots=True)
 class TableKey:
-    """A service's key in the table: protocol, address and port, or a firewall mark alone (then the rest is empty)."""
+    """A service's key in the table: protocol, address and port, or a firewall mark alone (then the rest is
+    empty).
+    """
 
     protocol: Protocol | None = None
     address: Address | None = None
@@ -26,6 +28,11 @@ class TableKey:
             return f"FWM  {self.fwmark}"
         host = f"[{self.address}]" if self.address is not None and self.address.version == 6 else f"{self.address}"
         return f"{str(self.protocol).upper()}  {host}:{self.port}"
+
+    @property
+    def words(self) -> str:
+        """Return the key as it stands in a sentence: `TCP 192.0.2.1:80`, `firewall mark 9`."""
+        return f"firewall mark {self.fwmark}" if self.fwmark else str(self).replace("  ", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,9 @@ class DestinationKey:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How a service balances. `persistent_s` 0: no persistence; `persistence_prefix` groups clients (32: each alone)."""
+    """How a service balances. `persistent_s` 0: no persistence; `persistence_prefix` groups clients (32: each
+    alone).
+    """
 
     scheduler: str
     persistent_s: int = 0
@@ -64,13 +73,18 @@ class Entry:
     destinations: Mapping[DestinationKey, Destination] = field(default_factory=lambda: MappingProxyType({}))
 
 
+Place = tuple[TableKey, DestinationKey]
+"""Where a destination stands: its service's key and its own."""
+
 Table = Mapping[TableKey, Entry]
 """The whole table; the order of services says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a data path counted for one destination since it is in the table; bytes as clients see them (in: sent)."""
+    """What a data path counted for one destination since it is in the table; bytes as clients see them (in:
+    sent).
+    """
 
     active_connections: int = 0
     inactive_connections: int = 0
@@ -84,7 +98,7 @@ class Reading:
     """The table as a data path has it, the counters, and the services it refuses to serve with the reason."""
 
     table: Table
-    counters: Mapping[tuple[TableKey, DestinationKey], Counters]
+    counters: Mapping[Place, Counters]
     refused: Mapping[TableKey, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -131,10 +145,15 @@ class EditDestination:
 
 @dataclass(frozen=True, slots=True)
 class RemoveDestination:
-    """Take a destination out of the table."""
+    """Take a destination out of the table.
+
+    Its connections go on until they end by themselves, unless `ends_connections`: a drain's time is over, or
+    the administrator asked for a removal at once.
+    """
 
     key: TableKey
     destination_key: DestinationKey
+    ends_connections: bool = False
 
 
 Step = AddService | EditService | RemoveService | AddDestination | EditDestination | RemoveDestination

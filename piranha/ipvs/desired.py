@@ -1,0 +1,204 @@
+"""The table as it should be: cluster, weights, resolved names and drains in, a table out.
+
+Rule 1: a failed check never "removes a server". It changes a weight here, and `plan` finds the difference.
+Rule 2: of two blocks for one place in the table the first wins; the other is omitted, with the reason. Which
+one is first is a matter of the file, never of health.
+Rule 3: under `direct` and `tunnel` a packet keeps its port, so the destination has the service's. A mark
+stands for several ports: port 0 keeps the client's, unless the real server has a port of its own under `nat`.
+Rule 4: what drains stays, with weight 0, until `drain` says that it is over.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from piranha.config.model import (
+    Address,
+    Cluster,
+    Forwarding,
+    Host,
+    HostName,
+    RealServer,
+    RealServerKey,
+    ServiceKey,
+    VirtualServer,
+)
+from piranha.health.weight import Weighed
+from piranha.ipvs.drain import Draining
+from piranha.ipvs.table import Destination, DestinationKey, Entry, Place, Service, Table, TableKey
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The desired table and how it came to be.
+
+    `links` says where each real server stands, or would stand if its weight allowed it; `services` the same
+    for virtual servers, by written path; `sorry` which destination is a sorry server in force. `omitted`
+    says, by written path, why a block is not served.
+    """
+
+    table: Table
+    links: Mapping[RealServerKey, Place]
+    omitted: Mapping[str, str]
+    services: Mapping[str, TableKey] = field(default_factory=lambda: MappingProxyType({}))
+    sorry: Mapping[TableKey, DestinationKey] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A virtual server with its key in the table, and its real servers with theirs."""
+
+    virtual: VirtualServer
+    service_key: ServiceKey
+    key: TableKey
+    servers: tuple[tuple[RealServer, RealServerKey, DestinationKey], ...]
+    sorry: DestinationKey | None
+
+
+def desired(
+    cluster: Cluster,
+    weighed: Mapping[RealServerKey, Weighed],
+    resolved: Mapping[HostName, Address],
+    draining: Collection[Draining] = (),
+) -> Desired:
+    """Return the table that the cluster, the weights and the drains ask for."""
+    omitted: dict[str, str] = {}
+    entries: dict[TableKey, tuple[Service, dict[DestinationKey, Destination]]] = {}
+    links: dict[RealServerKey, Place] = {}
+    services: dict[str, TableKey] = {}
+    sorry: dict[TableKey, DestinationKey] = {}
+    named: set[Place] = set()
+    for placed in _placed(cluster, resolved, omitted):
+        destinations: dict[DestinationKey, Destination] = {}
+        for _, real_key, destination_key in placed.servers:
+            links[real_key] = (placed.key, destination_key)
+            named.add((placed.key, destination_key))
+            verdict = weighed.get(real_key)
+            if verdict is not None and verdict.weight is not None:
+                destinations[destination_key] = Destination(cluster.forwarding, verdict.weight)
+        if placed.sorry is not None and _is_sorry(placed, weighed):
+            destinations[placed.sorry] = Destination(cluster.forwarding, 1)
+            sorry[placed.key] = placed.sorry
+            named.add((placed.key, placed.sorry))
+        services[placed.virtual.id] = placed.key
+        entries[placed.key] = (_service(placed.virtual, placed.key), destinations)
+    for drain in draining:
+        if drain.place not in named:
+            _, destinations = entries.setdefault(drain.key, (drain.service, {}))
+            destinations[drain.destination_key] = Destination(drain.forwarding, 0)
+    table = {key: Entry(service, MappingProxyType(destinations)) for key, (service, destinations) in entries.items()}
+    return Desired(
+        MappingProxyType(table),
+        MappingProxyType(links),
+        MappingProxyType(omitted),
+        MappingProxyType(services),
+        MappingProxyType(sorry),
+    )
+
+
+def configured(cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozenset[Place]:
+    """Return every place that the configuration names, whatever the health of what stands there.
+
+    Sorry servers are among them. What leaves this set by an Apply drains (`drain.what_drains`).
+    """
+    places: set[Place] = set()
+    for placed in _placed(cluster, resolved, {}):
+        places.update((placed.key, destination_key) for _, _, destination_key in placed.servers)
+        if placed.sorry is not None:
+            places.add((placed.key, placed.sorry))
+    return frozenset(places)
+
+
+def _placed(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dict[str, str]) -> tuple[_Placed, ...]:
+    """Return the virtual servers in force by file order; the reasons of those left out go into `omitted`."""
+    found: dict[TableKey, _Placed] = {}
+    for virtual in cluster.active_virtual_servers:
+        service_key = virtual.key
+        key = _table_key(virtual, resolved)
+        if service_key is None or key is None:
+            host = virtual.address.host if virtual.address is not None else None
+            omitted[virtual.id] = _without_address(host, "virtual server")
+        elif key in found:
+            omitted[virtual.id] = f"{key.words} is served already by {found[key].virtual.id}."
+        else:
+            servers = _servers(cluster, virtual, service_key, key, resolved, omitted)
+            sorry_port = 0 if key.fwmark else key.port
+            sorry = DestinationKey(virtual.sorry_server, sorry_port) if virtual.sorry_server is not None else None
+            found[key] = _Placed(virtual, service_key, key, servers, sorry)
+    return tuple(found.values())
+
+
+def _servers(
+    cluster: Cluster,
+    virtual: VirtualServer,
+    service_key: ServiceKey,
+    key: TableKey,
+    resolved: Mapping[HostName, Address],
+    omitted: dict[str, str],
+) -> tuple[tuple[RealServer, RealServerKey, DestinationKey], ...]:
+    found: dict[DestinationKey, tuple[RealServer, RealServerKey, DestinationKey]] = {}
+    for server in virtual.servers:
+        if not server.is_active:
+            continue
+        address = _resolved(server.address, resolved)
+        if server.address is None or address is None:
+            omitted[server.id] = _without_address(server.address, "real server")
+            continue
+        destination_key = DestinationKey(address, _destination_port(cluster.forwarding, server, key))
+        if destination_key in found:
+            first = found[destination_key][0]
+            omitted[server.id] = f"{destination_key} is in {key.words} already, by {first.id}."
+            continue
+        real_key = RealServerKey(service_key, server.address, server.port)
+        found[destination_key] = (server, real_key, destination_key)
+    return tuple(found.values())
+
+
+def _destination_port(forwarding: Forwarding, server: RealServer, key: TableKey) -> int:
+    if forwarding is not Forwarding.NAT:
+        return key.port
+    if key.fwmark:
+        return server.port if server.has_own_port else 0
+    return server.port
+
+
+def _is_sorry(placed: _Placed, weighed: Mapping[RealServerKey, Weighed]) -> bool:
+    """Say whether nobody serves, and every check has had its say about that (never before the first results)."""
+    active = [server for server in placed.virtual.servers if server.is_active and server.address is not None]
+    for server in active:
+        assert server.address is not None
+        verdict = weighed.get(RealServerKey(placed.service_key, server.address, server.port))
+        if verdict is None or not verdict.is_known:
+            return False
+    in_table = [weighed[real_key] for _, real_key, _ in placed.servers]
+    return all(verdict.weight is None or verdict.weight <= 0 for verdict in in_table)
+
+
+def _table_key(virtual: VirtualServer, resolved: Mapping[HostName, Address]) -> TableKey | None:
+    if virtual.fwmark:
+        return TableKey(fwmark=virtual.fwmark)
+    if virtual.address is None:
+        return None
+    address = _resolved(virtual.address.host, resolved)
+    return None if address is None else TableKey(virtual.protocol, address, virtual.port)
+
+
+def _service(virtual: VirtualServer, key: TableKey) -> Service:
+    is_ipv6 = key.address is not None and key.address.version == 6
+    width = 128 if is_ipv6 else 32
+    # `pmask` is an IPv4 mask; it says nothing about IPv6 clients, who are told apart one by one.
+    masked = virtual.persistent_s > 0 and virtual.pmask is not None and not is_ipv6
+    prefix = int(virtual.pmask).bit_count() if masked and virtual.pmask is not None else width
+    return Service(virtual.scheduler, virtual.persistent_s, prefix)
+
+
+def _resolved(host: Host | None, resolved: Mapping[HostName, Address]) -> Address | None:
+    if host is None:
+        return None
+    return resolved.get(host) if isinstance(host, str) else host
+
+
+def _without_address(host: Host | None, what: str) -> str:
+    if host is None:
+        return f"This {what} has no address."
+    return f"The name {host} of this {what} was not found. Write its address, or tell the resolver the name."

@@ -1,0 +1,78 @@
+"""What an Apply removes leaves the table slowly: weight 0 now, gone when it is empty or overdue.
+
+A server removed by configuration drains (design 6); one that fails its check does not, it follows lvs.cf.
+`now` and `ends_at` are monotonic seconds.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from piranha.config.model import Forwarding
+from piranha.ipvs.table import DestinationKey, Place, Reading, Service, TableKey
+
+DRAIN_S = 300.0
+"""How long connections of a removed real server may go on, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """A destination on its way out. `service` is how its service balanced, should that be gone too."""
+
+    key: TableKey
+    destination_key: DestinationKey
+    forwarding: Forwarding
+    service: Service
+    ends_at: float
+
+    @property
+    def place(self) -> Place:
+        """Return where it stands in the table."""
+        return self.key, self.destination_key
+
+
+def what_drains(
+    present: Reading,
+    before: Collection[Place],
+    after: Collection[Place],
+    now: float,
+    drain_s: float = DRAIN_S,
+    removes_at_once: bool = False,
+) -> tuple[Draining, ...]:
+    """Return what begins to drain when the configuration that runs changes.
+
+    `before` and `after` are the places the old and the new configuration name (`desired.configured`). What is
+    in the table for another reason (not in `before`) is left alone. `removes_at_once`: the drains are over as
+    they begin, so that `still_draining` ends them in the same turn and `overdue` cuts their connections.
+    """
+    gone = frozenset(before) - frozenset(after)
+    ends_at = now if removes_at_once else now + drain_s
+    return tuple(
+        Draining(key, destination_key, destination.forwarding, entry.service, ends_at)
+        for key, entry in present.table.items()
+        for destination_key, destination in entry.destinations.items()
+        if (key, destination_key) in gone
+    )
+
+
+def still_draining(
+    drains: Collection[Draining], reading: Reading, now: float, configured: Collection[Place] = ()
+) -> tuple[tuple[Draining, ...], tuple[Draining, ...]]:
+    """Return (what goes on draining, what is over: empty, gone or overdue).
+
+    A destination that is `configured` again does not drain any more: it is in neither.
+    """
+    named = frozenset(configured)
+    remaining: list[Draining] = []
+    ended: list[Draining] = []
+    for drain in drains:
+        if drain.place in named:
+            continue
+        counters = reading.counters.get(drain.place)
+        is_over = now >= drain.ends_at or counters is None or counters.active_connections == 0
+        (ended if is_over else remaining).append(drain)
+    return tuple(remaining), tuple(ended)
+
+
+def overdue(ended: Collection[Draining], now: float) -> frozenset[Place]:
+    """Return the places whose time ran out: their connections end with them (`plan`'s `ending`)."""
+    return frozenset(drain.place for drain in ended if now >= drain.ends_at)

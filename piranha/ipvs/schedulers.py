@@ -1,0 +1,183 @@
+"""Which real server gets the next connection: the pick functions of the embedded data path.
+
+Rule 1: a pick is a pure function of the candidates, in the order of the table, and of the `Turn` that the
+last pick left behind. Nothing here remembers anything.
+Rule 2: weight 0 gets no new connection, under every scheduler.
+Rule 3: the rules are those of the kernel's schedulers of the same name (manual 1.3.1, ipvsadm(8)), so that a
+farm balances alike on either data path.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import gcd
+from types import MappingProxyType
+from typing import NamedTuple
+from typing import Protocol as Interface
+
+from piranha.config.model import Address
+
+SLOTS = 256
+"""The size of the source hash table, the kernel's default."""
+
+_GOLDEN = 2654435761
+"""2^32 divided by the golden ratio: a multiplication by it spreads neighbouring addresses (Knuth, vol. 3,
+6.4).
+"""
+
+
+class Candidate(Interface):
+    """A destination as a scheduler sees it."""
+
+    @property
+    def weight(self) -> int:
+        """Return the share it gets; 0: nothing."""
+        ...
+
+    @property
+    def active(self) -> int:
+        """Return how many established connections it has."""
+        ...
+
+    @property
+    def inactive(self) -> int:
+        """Return how many connections it has that are opening, closing or closed a short while ago."""
+        ...
+
+
+class Turn(NamedTuple):
+    """What a scheduler carries from one pick to the next.
+
+    `place`: the index of the last one picked. `level` (wrr): the weight that one needs to be picked in this
+    lap. `slots` (sh): for each slot the index of its destination; `weights`: the weights it was made of.
+    """
+
+    place: int = -1
+    level: int = 0
+    weights: tuple[int, ...] = ()
+    slots: tuple[int, ...] = ()
+
+
+Pick = Callable[[Sequence[Candidate], Turn, int, int], tuple[int, Turn]]
+"""pick(candidates, turn, slot, excluded) -> (index, next turn).
+
+`slot` is the client's (`slot_of`; only sh looks at it). `excluded` is the index of a destination that just
+refused this very connection, or -1. The index is -1 if nobody is left.
+"""
+
+
+def rr(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick the next one in order, whatever its weight, unless it is 0."""
+    count = len(candidates)
+    place = turn.place
+    for _ in range(count):
+        place = place + 1 if place + 1 < count else 0
+        if place != excluded and candidates[place].weight > 0:
+            return place, Turn(place)
+    return -1, turn
+
+
+def wrr(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick in order, each as often as its weight says, interleaved.
+
+    Laps are run at falling levels, from the greatest weight down by the greatest common divisor; whoever has
+    at least the level's weight is picked. So a cycle of sum/gcd picks holds everyone exactly weight/gcd
+    times.
+    """
+    weights = [candidate.weight for candidate in candidates]
+    greatest = max((weight for index, weight in enumerate(weights) if index != excluded), default=0)
+    if greatest <= 0:
+        return -1, turn
+    divisor = gcd(*weights)
+    place = turn.place
+    # A level of before an edit need not be one of today's: bring it to the next one.
+    level = min(-(-turn.level // divisor) * divisor, greatest)
+    if level <= 0:
+        level = greatest
+    while True:
+        place += 1
+        if place >= len(weights):
+            place = 0
+            level -= divisor
+            if level <= 0:
+                level = greatest
+        if weights[place] >= level and place != excluded:
+            return place, Turn(place, level)
+
+
+def lc(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick the one with the fewest connections; an active one counts as much as 256 inactive ones."""
+    best = -1
+    least = 0
+    for place, candidate in enumerate(candidates):
+        if candidate.weight > 0 and place != excluded:
+            load = candidate.active * 256 + candidate.inactive
+            if best < 0 or load < least:
+                best, least = place, load
+    return best, turn
+
+
+def wlc(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick the one with the fewest connections for its weight."""
+    best = -1
+    least = least_weight = 0
+    for place, candidate in enumerate(candidates):
+        weight = candidate.weight
+        if weight > 0 and place != excluded:
+            load = candidate.active * 256 + candidate.inactive
+            # load / weight < least / least_weight, without fractions
+            if best < 0 or load * least_weight < least * weight:
+                best, least, least_weight = place, load, weight
+    return best, turn
+
+
+def sh(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick the destination that the client's slot belongs to; the next slot's if that one refused the
+    connection.
+    """
+    weights = tuple([candidate.weight for candidate in candidates])
+    if weights != turn.weights or not turn.slots:
+        turn = Turn(weights=weights, slots=slots_of(weights))
+    slots = turn.slots
+    if not slots:
+        return -1, turn
+    place = slots[slot % SLOTS]
+    if place != excluded:
+        return place, turn
+    for step in range(1, SLOTS):
+        place = slots[(slot + step) % SLOTS]
+        if place != excluded:
+            return place, turn
+    return -1, turn
+
+
+def slots_of(weights: Sequence[int]) -> tuple[int, ...]:
+    """Return the source hash table: each destination fills weight-many slots in turn. Empty if all weights
+    are 0.
+    """
+    lap = [place for place, weight in enumerate(weights) for _ in range(min(weight, SLOTS))]
+    if not lap:
+        return ()
+    return tuple((lap * (SLOTS // len(lap) + 1))[:SLOTS])
+
+
+def slot_of(client: Address) -> int:
+    """Return the client's slot of the source hash table, 0 to 255; an IPv6 address is folded to 32 bits
+    first.
+    """
+    number = int(client)
+    folded = 0
+    while number:
+        folded ^= number & 0xFFFFFFFF
+        number >>= 32
+    return (folded * _GOLDEN & 0xFFFFFFFF) >> 24
+
+
+def without(turn: Turn, place: int) -> Turn:
+    """Return the turn after the destination at `place` went: the round goes on with the same next one."""
+    return turn._replace(place=turn.place - 1) if place <= turn.place else turn
+
+
+PICKS: Mapping[str, Pick] = MappingProxyType({"rr": rr, "wrr": wrr, "lc": lc, "wlc": wlc, "sh": sh})
+"""The schedulers of the embedded data path, by their names in lvs.cf."""
+
+COUNTING = frozenset({lc, wlc})
+"""The picks that look at the number of connections."""

@@ -1,0 +1,184 @@
+"""The pick functions."""
+
+from collections import Counter
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from math import gcd
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from piranha.ipvs.schedulers import PICKS, SLOTS, Pick, Turn, lc, rr, sh, slot_of, slots_of, without, wlc, wrr
+
+
+@dataclass
+class Server:
+    weight: int = 1
+    active: int = 0
+    inactive: int = 0
+
+
+def picked(pick: Pick, servers: list[Server], count: int, turn: Turn = Turn()) -> tuple[list[int], Turn]:  # noqa: B008
+    places = []
+    for _ in range(count):
+        place, turn = pick(servers, turn, 0, -1)
+        places.append(place)
+    return places, turn
+
+
+weights = st.lists(st.integers(0, 12), min_size=1, max_size=6)
+schedulers = st.sampled_from(sorted(PICKS))
+
+
+def test_rr_goes_round_in_order() -> None:
+    assert picked(rr, [Server(), Server(), Server()], 7)[0] == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_rr_takes_no_notice_of_weights_but_skips_weight_0() -> None:
+    assert picked(rr, [Server(5), Server(0), Server(1)], 4)[0] == [0, 2, 0, 2]
+
+
+@given(before=st.integers(0, 10), edits=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=5))
+def test_rr_over_three_gives_each_10_of_30_whatever_was_edited_before(
+    before: int, edits: list[tuple[int, int]]
+) -> None:
+    servers = [Server(), Server(), Server()]
+    _, turn = picked(rr, servers, before)
+    for place, weight in edits:
+        servers[place].weight = weight
+        _, turn = picked(rr, servers, 1, turn)
+    for server in servers:
+        server.weight = 1
+    assert Counter(picked(rr, servers, 30, turn)[0]) == {0: 10, 1: 10, 2: 10}
+
+
+def test_wrr_interleaves_by_weight() -> None:
+    """The example of the LVS documentation: weights 4, 3, 2 give A A B A B C A B C."""
+    assert picked(wrr, [Server(4), Server(3), Server(2)], 9)[0] == [0, 0, 1, 0, 1, 2, 0, 1, 2]
+
+
+@given(weights=weights, before=st.integers(0, 30))
+def test_wrr_is_exact_over_every_cycle(weights: list[int], before: int) -> None:
+    assume(any(weights))
+    servers = [Server(weight) for weight in weights]
+    divisor = gcd(*weights)
+    _, turn = picked(wrr, servers, before)
+    counted = Counter(picked(wrr, servers, sum(weights) // divisor, turn)[0])
+    assert counted == {place: weight // divisor for place, weight in enumerate(weights) if weight}
+
+
+@given(edits=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1), before=st.integers(0, 30))
+def test_wrr_is_exact_again_after_an_edit_of_the_weights(edits: list[tuple[int, int]], before: int) -> None:
+    new = [after for _, after in edits]
+    assume(any(new))
+    servers = [Server(old) for old, _ in edits]
+    _, turn = picked(wrr, servers, before)
+    for server, weight in zip(servers, new, strict=True):
+        server.weight = weight
+    divisor = gcd(*new)
+    counted = Counter(picked(wrr, servers, sum(new) // divisor, turn)[0])
+    assert counted == {place: weight // divisor for place, weight in enumerate(new) if weight}
+
+
+def test_wrr_finds_the_next_at_once_when_a_very_heavy_server_refuses() -> None:
+    servers = [Server(65535), Server(1)]
+    place, turn = wrr(servers, Turn(), 0, 0)
+    assert place == 1
+    assert turn.level == 1
+
+
+def test_lc_takes_the_first_of_those_with_the_fewest_connections() -> None:
+    assert lc([Server(active=2), Server(active=1), Server(active=1)], Turn(), 0, -1)[0] == 1
+
+
+def test_lc_counts_an_active_connection_as_256_inactive_ones() -> None:
+    assert lc([Server(active=1), Server(inactive=255)], Turn(), 0, -1)[0] == 1
+    assert lc([Server(active=1), Server(inactive=256)], Turn(), 0, -1)[0] == 0
+    assert lc([Server(active=1), Server(inactive=257)], Turn(), 0, -1)[0] == 0
+
+
+def test_lc_takes_no_notice_of_weights_but_skips_weight_0() -> None:
+    assert lc([Server(0), Server(9, active=3), Server(1, active=2)], Turn(), 0, -1)[0] == 2
+
+
+def test_wlc_divides_by_the_weight() -> None:
+    assert wlc([Server(1, active=2), Server(3, active=5)], Turn(), 0, -1)[0] == 1
+    assert wlc([Server(1, active=2), Server(3, active=7)], Turn(), 0, -1)[0] == 0
+
+
+def test_wlc_takes_the_first_of_equals() -> None:
+    assert wlc([Server(1, active=2), Server(3, active=6), Server(0)], Turn(), 0, -1)[0] == 0
+
+
+@given(weights=weights)
+def test_wlc_keeps_held_connections_in_proportion_to_the_weights(weights: list[int]) -> None:
+    assume(any(weights))
+    servers = [Server(weight) for weight in weights]
+    for _ in range(3 * sum(weights)):
+        place, _ = wlc(servers, Turn(), 0, -1)
+        servers[place].active += 1
+    assert [server.active for server in servers] == [3 * weight for weight in weights]
+
+
+def test_sh_gives_each_destination_as_many_slots_in_turn_as_it_weighs() -> None:
+    assert slots_of([2, 0, 1])[:7] == (0, 0, 2, 0, 0, 2, 0)
+    assert len(slots_of([2, 0, 1])) == SLOTS
+    assert slots_of([0, 0]) == ()
+
+
+def test_sh_sends_a_client_to_one_destination_always() -> None:
+    servers = [Server(), Server(), Server()]
+    turn = Turn()
+    for client in ("192.0.2.7", "2001:db8::7"):
+        slot = slot_of(ip_address(client))
+        places = set()
+        for _ in range(5):
+            place, turn = sh(servers, turn, slot, -1)
+            places.add(place)
+        assert len(places) == 1
+
+
+@pytest.mark.parametrize("network", [int(IPv4Address("198.51.100.0")), int(IPv6Address("2001:db8::"))])
+def test_sh_spreads_neighbours_over_all_destinations(network: int) -> None:
+    servers = [Server(), Server(), Server()]
+    version = IPv6Address if network > 2**32 else IPv4Address
+    counted = Counter(sh(servers, Turn(), slot_of(version(network + host)), -1)[0] for host in range(240))
+    assert min(counted[place] for place in range(3)) > 60
+
+
+def test_sh_makes_its_table_anew_when_a_weight_changes() -> None:
+    servers = [Server(1), Server(0)]
+    _, turn = sh(servers, Turn(), 5, -1)
+    servers[0].weight, servers[1].weight = 0, 1
+    assert sh(servers, turn, 5, -1)[0] == 1
+
+
+@given(scheduler=schedulers, weights=weights, slot=st.integers(0, 255), before=st.integers(0, 9))
+def test_nobody_with_weight_0_is_picked_and_nobody_who_refused(
+    scheduler: str, weights: list[int], slot: int, before: int
+) -> None:
+    servers = [Server(weight) for weight in weights]
+    pick = PICKS[scheduler]
+    _, turn = picked(pick, servers, before)
+    for excluded in range(-1, len(weights)):
+        place, _ = pick(servers, turn, slot, excluded)
+        allowed = [index for index, weight in enumerate(weights) if weight and index != excluded]
+        assert place in allowed if allowed else place == -1
+
+
+@given(scheduler=schedulers)
+def test_nobody_is_picked_from_nobody(scheduler: str) -> None:
+    assert PICKS[scheduler]([], Turn(), 0, -1)[0] == -1
+
+
+@given(count=st.integers(2, 5), before=st.integers(1, 9), data=st.data())
+def test_after_a_removal_the_round_goes_on_with_the_same_next_one(count: int, before: int, data: st.DataObject) -> None:
+    names = list(range(count))
+    _, turn = picked(rr, [Server()] * count, before)
+    following = names[(turn.place + 1) % count :] + names[: (turn.place + 1) % count]
+    gone = data.draw(st.integers(0, count - 1))
+    del names[gone]
+    turn = without(turn, gone)
+    places, _ = picked(rr, [Server()] * (count - 1), count - 1, turn)
+    assert [names[place] for place in places] == [name for name in following if name != gone]
