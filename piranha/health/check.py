@@ -1,0 +1,214 @@
+"""What a check sends, what it expects, and whether the bytes that came are the expected ones.
+
+The texts of lvs.cf are read here once and become bytes (`check_of`); the edge connects, sends and reads, and
+asks `judge` after each piece. No socket and no clock here: judging the same bytes gives the same verdict.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import re2
+
+from piranha.config.escapes import translate
+from piranha.config.model import Host, Protocol, RealServer, RealServerKey, VirtualServer
+
+RECEIVED_BYTES_MAX = 64 * 1024
+"""No more than this is read of an answer, and a pattern is searched in no more."""
+
+REENTRY_DEFAULT_S = 180
+"""What `reentry = 0` means (engine.md 4.1)."""
+
+WEB_PORT = 80
+WEB_SEND = b"GET / HTTP/1.0\r\n\r\n"
+WEB_EXPECT = b"HTTP"
+EXCERPT_BYTES = 48
+
+
+class Match(StrEnum):
+    """How an answer is compared (lvs-cf.md 1.4).
+
+    PREFIX: it begins with the text. ANYTHING: at least one byte comes (`*`). PATTERN: the regular expression
+    is found anywhere in it (`use_regex`), read by RE2, whose time grows with the text and never explodes.
+    """
+
+    PREFIX = "prefix"
+    ANYTHING = "anything"
+    PATTERN = "pattern"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What the answer has to be. `text` is the prefix or the pattern as bytes, empty for ANYTHING."""
+
+    match: Match
+    text: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of one real server; two equal checks are one.
+
+    `interval_s` from the start of one check to the start of the next; `limit_s` for the whole check: connect,
+    send and read together; `reentry_s` how long a failed server must be good before it gets traffic again.
+    """
+
+    key: RealServerKey
+    protocol: Protocol
+    address: Host
+    port: int
+    send: bytes | None
+    expect: Expectation | None
+    interval_s: float
+    reentry_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found, with the sentence that the operator reads."""
+
+    is_good: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """A real server that cannot be checked, and why. Unknown is not up: it never gets traffic."""
+
+    reason: str
+
+
+def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
+    """Return the check of a real server as its virtual server describes it.
+
+    A virtual server on port 80 without `send`, `expect` and `send_program` is taken for a web server. Empty
+    texts mean "nothing to send" and "nothing to expect": then a successful connect is good.
+    """
+    service = virtual.key
+    if service is None:
+        return Unchecked(f"{virtual.id} has no address.")
+    if server.address is None or str(server.address) in ("0.0.0.0", "::"):
+        return Unchecked(f"{server.id} has no address.")
+    if virtual.protocol is Protocol.UDP:
+        return Unchecked(
+            f"{virtual.id} uses UDP, which this version does not check, so its servers would never get "
+            "traffic. Use protocol = tcp, or deactivate it."
+        )
+    if virtual.send_program:
+        return Unchecked(
+            f"{virtual.id} is checked by a program (send_program), which this version does not run, so its "
+            "servers would never get traffic. Use send and expect, or deactivate it."
+        )
+    if virtual.timeout_s < 1:
+        return Unchecked(f"{virtual.id} has timeout = {virtual.timeout_s}; checks need at least 1 second.")
+    if virtual.port == WEB_PORT and virtual.send is virtual.expect is virtual.send_program is None:
+        send: bytes | None = WEB_SEND
+        expect: Expectation | None = Expectation(Match.PREFIX, WEB_EXPECT)
+    else:
+        send, expect = _bytes(virtual.send), _expectation(_bytes(virtual.expect), virtual.uses_regex)
+    problem = pattern_problem(expect)
+    if problem:
+        return Unchecked(
+            f"{virtual.id}: expect is not a regular expression: {problem}. Correct it, or set use_regex = 0."
+        )
+    return Check(
+        key=RealServerKey(service, server.address, server.port),
+        protocol=virtual.protocol,
+        address=server.address,
+        port=server.port,
+        send=send,
+        expect=expect,
+        interval_s=float(virtual.timeout_s),
+        reentry_s=float(virtual.reentry_s or REENTRY_DEFAULT_S),
+        limit_s=float(virtual.timeout_s),
+    )
+
+
+def judge(expectation: Expectation | None, received: bytes, is_complete: bool) -> Verdict | None:
+    """Return the verdict on an answer, or None as long as more of it is needed.
+
+    `received` is everything that came so far; `is_complete`: nothing more will come. A verdict comes as early
+    as it is certain, so an answer in many pieces is judged as one (the original read once and failed those).
+    With `is_complete` there is always one.
+    """
+    received = received[:RECEIVED_BYTES_MAX]
+    is_complete = is_complete or len(received) == RECEIVED_BYTES_MAX
+    if expectation is None:
+        return Verdict(True, "connected")
+    if not received:
+        return Verdict(False, "connection closed before anything was received") if is_complete else None
+    answered = f"answered {excerpt(received)}"
+    match expectation.match:
+        case Match.ANYTHING:
+            return Verdict(True, answered)
+        case Match.PREFIX:
+            wanted = expectation.text
+            if received.startswith(wanted):
+                return Verdict(True, answered)
+            if wanted.startswith(received) and not is_complete:
+                return None
+            if wanted.startswith(received):
+                return Verdict(False, f"{answered} and no more; expected {excerpt(wanted)}")
+            place = next(n for n, (a, b) in enumerate(zip(received, wanted, strict=False)) if a != b)
+            start = max(0, place - EXCERPT_BYTES // 2) if place >= EXCERPT_BYTES else 0
+            return Verdict(False, f"answered {excerpt(received, start)}; expected {excerpt(wanted, start)}")
+        case Match.PATTERN:
+            found = _compiled(expectation.text).search(received)
+            if found is not None:
+                start, end = found.span()
+                what = f" with {excerpt(received[start:end])} in it" if start or end > EXCERPT_BYTES else ""
+                return Verdict(True, answered + what)
+            if not is_complete:
+                return None
+            return Verdict(False, f"{answered}; expected something that matches {excerpt(expectation.text)}")
+
+
+def judge_late(expectation: Expectation | None, received: bytes, limit_s: float) -> Verdict:
+    """Return the verdict on what came until a check's limit ended it, the sentence saying so."""
+    verdict = judge(expectation, received, is_complete=True)
+    assert verdict is not None
+    if verdict.is_good:
+        return verdict
+    if not received:
+        return Verdict(False, f"no answer within {limit_s:g} s")
+    return Verdict(False, f"{verdict.reason}, within {limit_s:g} s")
+
+
+def excerpt(data: bytes, start: int = 0) -> str:
+    """Return the bytes from `start` in quotes, spelled as in lvs.cf, `...` where some were left out."""
+    shown = data[start : start + EXCERPT_BYTES].decode("latin-1").encode("unicode_escape").decode("ascii")
+    quoted = shown.replace('"', '\\"')
+    return f'{"..." if start else ""}"{quoted}"{"..." if len(data) > start + EXCERPT_BYTES else ""}'
+
+
+def pattern_problem(expectation: Expectation | None) -> str:
+    """Return why a pattern cannot be read, or ""."""
+    if expectation is None or expectation.match is not Match.PATTERN:
+        return ""
+    try:
+        _compiled(expectation.text)
+    except re2.error as error:
+        (reason,) = error.args
+        return reason.decode("utf-8", "backslashreplace") if isinstance(reason, bytes) else str(reason)
+    return ""
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return translate(text)[0] if text else None
+
+
+def _expectation(text: bytes | None, uses_regex: bool) -> Expectation | None:
+    if text is None:
+        return None
+    if uses_regex:
+        return Expectation(Match.PATTERN, text)
+    return Expectation(Match.ANYTHING) if text == b"*" else Expectation(Match.PREFIX, text)
+
+
+def _compiled(pattern: bytes) -> "re2._Regexp":
+    # As regcomp(REG_EXTENDED) has it: bytes, a dot is any of them, ^ and $ are the ends of the whole answer.
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.dot_nl = True
+    options.log_errors = False
+    return re2.compile(pattern, options=options)

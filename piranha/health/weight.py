@@ -1,0 +1,43 @@
+"""Configured weight, health, quiesce and what an administrator set by hand give one weight for the table.
+
+This is the only place where health becomes a weight (design 2, flow 3).
+"""
+
+from dataclasses import dataclass
+
+from piranha.config.model import RealServer
+from piranha.health.machine import ServerHealth
+from piranha.status import HealthState
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The weight a real server has in the table.
+
+    `weight` None: it is not in the table; 0: it gets no new connections. `is_known`: a check has said
+    something (before that nothing is concluded from its absence). `explanation` says why the weight differs
+    from the configured one, "" if it does not.
+    """
+
+    weight: int | None
+    is_known: bool
+    explanation: str
+
+
+def weigh(server: RealServer, health: ServerHealth | None, quiesces: bool, override: int | None) -> Weighed:
+    """Return the weight of a real server.
+
+    `quiesces`: a server that was up and fails stays in the table with weight 0 (`quiesce_server`). `override`
+    is a weight set by hand, 0 for a drain, None for none; it stands in for the configured weight while the
+    server is up, and never puts an unhealthy server into the table.
+    """
+    if health is None or health.state is HealthState.UNKNOWN:
+        return Weighed(None, False, "not checked yet" if health is None else health.reason)
+    if health.state is HealthState.DOWN:
+        if quiesces and health.was_up:
+            return Weighed(0, True, f"down, quiesced: {health.reason}")
+        return Weighed(None, True, f"down: {health.reason}")
+    if override is None or override == server.weight:
+        return Weighed(server.weight, True, "")
+    by_hand = "drained by hand" if override == 0 else f"weight {override} set by hand"
+    return Weighed(override, True, f"{by_hand}; lvs.cf says {server.weight}")
