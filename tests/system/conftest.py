@@ -1,0 +1,17 @@
+"""The tests of the embedded data path run on either event loop: asyncio's own, and uvloop."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+import uvloop
+
+ON_BOTH_LOOPS = {"test_relay.py", "test_embedded.py", "test_embedded_listening.py"}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Choose the loops of a test file (a hook of pytest-asyncio)."""
+    own = {"asyncio": asyncio.new_event_loop}
+    return {**own, "uvloop": uvloop.new_event_loop} if item.path.name in ON_BOTH_LOOPS else own
