@@ -14,8 +14,8 @@ from piranha.config.faults import Fault
 class SavedConfig:
     """GET /v1/config: the text of lvs.cf as it stands on the disk, and its token.
 
-    The text is UTF-8; bytes that are not UTF-8 travel as lone surrogates (Python's surrogateescape), so that nothing
-    is lost on the way. `exists` False: there is no lvs.cf. `problem`: why it cannot be read, or "".
+    `encoding` is how the file's bytes became the text: "utf-8", or "latin-1" for a file that is not UTF-8 (nothing is
+    lost: every byte is a character there). `exists` False: there is no lvs.cf. `problem`: why it cannot be read, or "".
     """
 
     file: str
@@ -23,6 +23,7 @@ class SavedConfig:
     token: str
     exists: bool
     problem: str
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where Piranha's files are (design 4), under a prefix that is `/` in production and any folder in tests and the demo."""
+"""Where Piranha's files are, under a prefix: `/` in production, any folder in tests and in the demo."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Paths:
 
     @property
     def is_system(self) -> bool:
-        """Say whether this is the real system, with the real owners and modes (design 4)."""
+        """Say whether this is the real system, with the real owners and modes."""
         return self.root == Path("/")
 
     @property

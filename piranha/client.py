@@ -1,0 +1,228 @@
+"""The engine's API as calls: HTTP/1.1 with JSON over its Unix socket, for the GUI and the commands.
+
+One short connection for each call, so that nothing is shared between threads and a restarted engine is found
+again by itself. Every refusal of the engine comes out as the exception of `piranha.errors` that it means.
+"""
+
+import contextlib
+import http.client
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from piranha.config.edits import Edit, ExpectedPart
+from piranha.errors import (
+    ConfigConflict,
+    ConfigUnavailable,
+    EditRefused,
+    EngineUnavailable,
+    NotPermitted,
+    PiranhaError,
+    UnsafePlan,
+)
+from piranha.messages import (
+    ApplyAnswer,
+    ApplyRequest,
+    ClearRequest,
+    OverrideAnswer,
+    OverrideRequest,
+    Plan,
+    Refusal,
+    SaveAnswer,
+    SavedConfig,
+    SaveRequest,
+)
+from piranha.status import EngineStatus
+
+ADDRESS_BYTES_MAX = 107
+"""A Unix socket's address ends there (sun_path is 108 bytes with its NUL)."""
+
+ANSWER_BYTES_MAX = 256 * 1024 * 1024
+OPEN_FILES = Path("/proc/self/fd")
+Answer = TypeVar("Answer")
+
+
+class EngineClient:
+    """The calls of the API.
+
+    `user` and `from_` say on whose behalf the call is made and from which address (for the audit; the engine
+    believes them from root and the GUI's user only). Times are seconds. Every call raises EngineUnavailable when
+    nobody answers, or not in time, or nonsense; and NotPermitted.
+    """
+
+    def __init__(
+        self,
+        socket: Path,
+        user: str = "",
+        from_: str = "",
+        *,
+        answer_within_s: float = 15.0,
+        apply_within_s: float = 90.0,
+    ) -> None:
+        self.socket = socket
+        self.user = user
+        self.from_ = from_
+        self._answer_within_s = answer_within_s
+        self._apply_within_s = apply_within_s
+
+    def config(self) -> SavedConfig:
+        """Return the text of lvs.cf and its token."""
+        return self._call("GET", "/v1/config", SavedConfig)
+
+    def create(self) -> SaveAnswer:
+        """Make an empty lvs.cf. Raises ConfigConflict if there is one already, and ConfigUnavailable."""
+        return self._call("POST", "/v1/config/create", SaveAnswer)
+
+    def running(self) -> SavedConfig:
+        """Return the text that was applied last."""
+        return self._call("GET", "/v1/running", SavedConfig)
+
+    def save(self, edits: Sequence[Edit], expected: Sequence[ExpectedPart]) -> SaveAnswer:
+        """Save these edits if these parts are as they were.
+
+        Raises ConfigConflict, EditRefused, ConfigUnavailable; then nothing was written.
+        """
+        return self._call("POST", "/v1/config", SaveAnswer, SaveRequest(list(edits), list(expected)))
+
+    def plan(self) -> Plan:
+        """Return what Apply would do. Raises ConfigUnavailable."""
+        return self._call("GET", "/v1/plan", Plan)
+
+    def apply(self, token: str = "", force: bool = False, removes_at_once: bool = False) -> ApplyAnswer:
+        """Run what is saved. Raises ConfigConflict if `token` is no longer what is saved, UnsafePlan."""
+        request = ApplyRequest(token, force, removes_at_once)
+        return self._call("POST", "/v1/apply", ApplyAnswer, request, within_s=self._apply_within_s)
+
+    def status(self) -> EngineStatus:
+        """Return everything the engine tells."""
+        return self._call("GET", "/v1/status", EngineStatus)
+
+    def override(self, server: str, kind: str, weight: int = 0) -> OverrideAnswer:
+        """Drain a server or set its weight by hand. Raises EditRefused if it is not in what runs."""
+        return self._call("POST", "/v1/overrides", OverrideAnswer, OverrideRequest(server, kind, weight))
+
+    def clear(self, server: str, kind: str = "") -> OverrideAnswer:
+        """Clear what was set by hand for a server. Raises EditRefused if there is nothing of the kind."""
+        return self._call("POST", "/v1/overrides/clear", OverrideAnswer, ClearRequest(server, kind))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        kind: type[Answer],
+        message: object | None = None,
+        *,
+        within_s: float | None = None,
+    ) -> Answer:
+        status, body = self._exchange(method, path, message, within_s or self._answer_within_s)
+        try:
+            if status >= 400:
+                raise raised_for(msgspec.json.decode(body, type=Refusal))
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError as problem:
+            raise EngineUnavailable(
+                f"The engine's answer to {method} {path} cannot be understood (HTTP {status}, {problem}). "
+                "Are the engine and this program of one version?"
+            ) from problem
+
+    def _exchange(self, method: str, path: str, message: object | None, within_s: float) -> tuple[int, bytes]:
+        headers = {"Host": "localhost", "Accept": "application/json"}
+        # Header values are Latin-1 on the wire; percent signs carry the rest and keep line breaks out.
+        if self.user:
+            headers["X-User"] = quote(self.user, safe=" @._-")
+        if self.from_:
+            headers["X-From"] = quote(self.from_, safe=" :._-")
+        body = None
+        if method == "POST":
+            body = b"{}" if message is None else msgspec.json.encode(message)
+            headers["Content-Type"] = "application/json"
+        connection = _UnixConnection(self.socket, within_s)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(ANSWER_BYTES_MAX)
+        except TimeoutError as problem:
+            raise EngineUnavailable(
+                f"The engine did not answer {method} {path} within {within_s:g} seconds."
+            ) from problem
+        except (OSError, http.client.HTTPException) as problem:
+            sentence = f"The engine does not answer on {self.socket} ({_reason(problem)})."
+            raise EngineUnavailable(sentence) from problem
+        finally:
+            connection.close()
+
+
+def raised_for(refusal: Refusal) -> PiranhaError:
+    """Return the exception that a refusal means."""
+    match refusal.code:
+        case "conflict":
+            return ConfigConflict(refusal.part, refusal.current_text)
+        case "edit_refused" | "not_found" | "bad_request":
+            return EditRefused(refusal.part, refusal.keyword, refusal.message)
+        case "unavailable":
+            return ConfigUnavailable(refusal.message)
+        case "unsafe":
+            return UnsafePlan(refusal.message)
+        case "not_permitted":
+            return NotPermitted(refusal.message)
+        case _:
+            return EngineUnavailable(refusal.message)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, within_s: float) -> None:
+        super().__init__("localhost", timeout=within_s)
+        self._path = path
+        self._within_s = within_s
+
+    def connect(self) -> None:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            made.settimeout(self._within_s)
+            with short_address(self._path) as address:
+                made.connect(address)
+        except BaseException:
+            made.close()
+            raise
+        self.sock = made
+
+
+@contextlib.contextmanager
+def short_address(path: Path) -> Iterator[str]:
+    """Give an address for a Unix socket that fits into 107 bytes, valid inside the `with`.
+
+    Raises OSError if the folder is not there, or if nothing makes the address short enough.
+    """
+    if len(os.fsencode(path)) <= ADDRESS_BYTES_MAX:
+        yield str(path)
+        return
+    if OPEN_FILES.is_dir():
+        folder = os.open(path.parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield str(OPEN_FILES / str(folder) / path.name)
+        finally:
+            os.close(folder)
+        return
+    relative = os.path.relpath(path)
+    if len(os.fsencode(relative)) > ADDRESS_BYTES_MAX:
+        raise OSError(
+            f"its path is longer than the {ADDRESS_BYTES_MAX} bytes a Unix socket's address may have"
+        )
+    yield relative
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, FileNotFoundError):
+        return "there is no socket: the engine is not running"
+    if isinstance(problem, ConnectionRefusedError):
+        return "nobody listens there: the engine is not running"
+    if isinstance(problem, PermissionError):
+        return "this user may not connect to it"
+    if isinstance(problem, OSError):
+        return problem.strerror or str(problem)
+    return str(problem) or type(problem).__name__
