@@ -56,7 +56,7 @@ def parse(text: str) -> tuple[BlockPath, str]:
             if keyword is None:
                 raise ValueError(
                     f'"{text}" is not a path: expected KEYWORD or KIND[NAME] at "{text[place:]}". '
-                    "Write for example virtual[http].server[web1].weight; quote odd names: virtual[\"a b\"]."
+                    'Write for example virtual[http].server[web1].weight; quote odd names: virtual["a b"].'
                 )
             return tuple(steps), keyword.group()
         quoted = found["quoted"]

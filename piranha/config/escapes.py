@@ -1,0 +1,33 @@
+r"""The escapes of `send` and `expect` (reference 1.4): \\ \n \r \t \' \" become one byte each, in one pass.
+
+The original hangs at every other one; here it stays as it is, both characters, and is named.
+"""
+
+import re
+
+_MEANINGS = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t", "'": "'", '"': '"'}
+_ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
+
+
+def translate(text: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes that a probe sends or expects, and the escapes that mean nothing (they are kept as written).
+
+    A text of one character is left alone, be it a backslash.
+    """
+    if len(text) == 1:
+        return _encoded(text), ()
+    unknown: list[str] = []
+
+    def meaning(found: re.Match[str]) -> str:
+        character = found[1]
+        if character in _MEANINGS:
+            return _MEANINGS[character]
+        unknown.append(found[0])
+        return found[0]
+
+    translated = _ESCAPE.sub(meaning, text)
+    return _encoded(translated), tuple(unknown)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")

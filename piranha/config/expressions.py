@@ -1,0 +1,63 @@
+"""Whether the expected text of a check is a regular expression, and if not, where it stops being one.
+
+The expression is RE2's syntax over bytes, made of the text with its escapes translated, as the checks read it.
+"""
+
+from dataclasses import dataclass
+
+import re2
+
+from piranha.config.escapes import translate
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionFault:
+    """What is wrong with an expression. `position` counts characters of the text as typed, from 1."""
+
+    position: int
+    message: str
+    advice: str
+
+
+def expression_fault(text: str) -> ExpressionFault | None:
+    """Return what is wrong with the text of `expect` as a regular expression, None if nothing is."""
+    pattern = translate(text)[0]
+    problem = _problem(pattern)
+    if problem is None:
+        return None
+    reason, _, piece = problem.partition(b": ")
+    place = _place(pattern, piece)
+    position = _typed_place(text, place)
+    rest = text[position : position + 20]
+    return ExpressionFault(
+        position + 1,
+        f"This is no regular expression: {reason.decode('latin-1')} at character {position + 1}"
+        + (f', "{rest}".' if rest else "."),
+        "Mend it, or untick the box: then the reply must begin with the text as it is.",
+    )
+
+
+def _problem(pattern: bytes) -> bytes | None:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.dot_nl = True
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options=options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else b""
+        return reason if isinstance(reason, bytes) else str(reason).encode("latin-1", "replace")
+    return None
+
+
+def _place(pattern: bytes, piece: bytes) -> int:
+    """Return where the fault is: at the piece that RE2 names, else behind the longest beginning that is all right."""
+    if piece and piece != pattern and piece in pattern:
+        return pattern.index(piece)
+    # Long texts come from files only; a place is not worth compiling thousands of beginnings.
+    return max(length for length in range(min(len(pattern), 1000)) if _problem(pattern[:length]) is None)
+
+
+def _typed_place(text: str, place: int) -> int:
+    """Return which character of the typed text became the byte at a place: an escape is two characters, one byte."""
+    return max(length for length in range(len(text) + 1) if len(translate(text[:length])[0]) <= place)

@@ -1,0 +1,198 @@
+"""Rules of virtual servers, their real servers and failover services: what does not go together."""
+
+from collections.abc import Iterator
+
+import re2
+
+from piranha.config.blocks import Block
+from piranha.config.escapes import translate
+from piranha.config.faults import Severity
+from piranha.config.fields import LOAD_MONITORS, Scope
+from piranha.config.findings import Findings
+from piranha.config.model import FailoverService, Forwarding, Protocol, RealServer, VirtualServer
+from piranha.config.path import parse_block
+from piranha.config.values import ipv4_of, shown
+
+HTTP_PORT = 80
+"""Where the original asks for a web page if a virtual server says neither what to send nor what to expect."""
+
+
+def find(findings: Findings) -> None:
+    """Find the faults of all services."""
+    for virtual, block in virtual_blocks(findings):
+        _address(findings, virtual, block)
+        _mark_and_persistence(findings, virtual, block)
+        _check(findings, virtual, block)
+        _real_servers(findings, virtual, block)
+    _same_keys(findings)
+    _same_addresses(findings)
+    for failover in findings.cluster.failover_services:
+        _failover(findings, failover, block_of(findings, failover.id))
+
+
+def virtual_blocks(findings: Findings) -> Iterator[tuple[VirtualServer, Block]]:
+    """Return each virtual server with its block."""
+    blocks = (block for block in findings.document.root.blocks if block.scope is Scope.VIRTUAL)
+    return zip(findings.cluster.virtual_servers, blocks, strict=True)
+
+
+def block_of(findings: Findings, path: str) -> Block:
+    """Return the block that a model's id names."""
+    block = findings.document.block(parse_block(path))
+    assert block is not None
+    return block
+
+
+def _address(findings: Findings, service: VirtualServer | FailoverService, block: Block) -> None:
+    if not service.is_active or service.address is not None:
+        return
+    if block.effective("address") is None:
+        message = "This is active and has no address."
+        findings.say(Severity.ERROR, "no-address", block, "address", message, "Set its virtual IP address and device.")
+    elif _is_zero(block):
+        message = "This is active and its address is 0.0.0.0."
+        findings.say(Severity.ERROR, "no-address", block, "address", message, "Set its virtual IP address.")
+
+
+def _mark_and_persistence(findings: Findings, virtual: VirtualServer, block: Block) -> None:
+    if virtual.fwmark > 0 and virtual.persistent_s <= 0:
+        message = "A firewall mark without persistence: a client's ports may reach different real servers."
+        findings.say(Severity.WARNING, "mark-without-persistence", block, "fwmark", message, "Set Persistence.")
+    if virtual.pmask is not None and virtual.persistent_s <= 0:
+        message = "pmask has no effect without persistence."
+        findings.say(
+            Severity.WARNING, "mask-without-persistence", block, "pmask", message, "Set persistent, or remove it."
+        )
+
+
+def _check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
+    is_http_asked = virtual.port == HTTP_PORT and not virtual.send and not virtual.expect and not virtual.send_program
+    if virtual.send_program and virtual.send:
+        message = "The sending program wins; Send is ignored."
+        findings.say(Severity.WARNING, "send-ignored", block, "send", message, "Use one of the two.")
+    if virtual.send_program and not virtual.expect:
+        message = "A sending program without Expect never succeeds: its output is compared with Expect."
+        findings.say(Severity.WARNING, "program-without-expect", block, "send_program", message, "Set Expect.")
+    if virtual.protocol is Protocol.UDP and not virtual.expect and not virtual.send_program and not is_http_asked:
+        message = "A UDP service without Expect cannot be checked; the original monitor crashes at the first reply."
+        findings.say(
+            Severity.WARNING, "udp-without-expect", block, "protocol", message, "Set Expect, or a sending program."
+        )
+    if virtual.uses_regex and virtual.send_program:
+        message = "use_regex has no effect with a sending program."
+        findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "")
+    elif virtual.uses_regex and virtual.expect:
+        _regular_expression(findings, virtual.expect, block)
+    if virtual.load_monitor and all(choice.value != virtual.load_monitor for choice in LOAD_MONITORS):
+        message = f'"{shown(virtual.load_monitor)}" is no load monitoring tool known here.'
+        advice = f"Known are {', '.join(choice.value for choice in LOAD_MONITORS)}."
+        findings.say(Severity.WARNING, "own-load-monitor", block, "load_monitor", message, advice)
+    if virtual.reentry_s == 0:
+        findings.say(Severity.NOTE, "reentry-zero", block, "reentry", "A re-entry time of 0 counts as 180 seconds.", "")
+
+
+def _regular_expression(findings: Findings, expect: str, block: Block) -> None:
+    options = re2.Options()
+    options.log_errors = False
+    options.encoding = re2.Options.Encoding.LATIN1
+    try:
+        re2.compile(translate(expect)[0], options=options)
+    except re2.error as error:
+        message = f"Expect is no regular expression: {shown(_reason(error))}."
+        findings.say(Severity.ERROR, "bad-regex", block, "expect", message, "Mend it, or set use_regex = 0.")
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else ""
+    return reason.decode("latin-1") if isinstance(reason, bytes) else str(reason)
+
+
+def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> None:
+    active = [server for server in virtual.servers if server.is_active]
+    if virtual.is_active and not active:
+        message = "No real server is active here."
+        findings.say(Severity.WARNING, "no-active-server", block, "", message, "Add and activate real servers.")
+    port_line = block.effective("port")
+    first_before_port = next(
+        (inner for inner in block.blocks if port_line is not None and inner.start < port_line.start), None
+    )
+    if first_before_port is not None and any(
+        not server.has_own_port and server.port != virtual.port for server in virtual.servers
+    ):
+        message = "port stands behind a server, which was read with another port."
+        findings.say(Severity.WARNING, "port-after-server", block, "port", message, "Put port before the first server.")
+    seen: dict[tuple[object, int], RealServer] = {}
+    for server, inner in zip(virtual.servers, block.blocks, strict=True):
+        if not server.is_active:
+            continue
+        if server.address is None:
+            if inner.effective("address") is None or _is_zero(inner):
+                message = "This real server is active and has no address."
+                findings.say(Severity.ERROR, "no-address", inner, "address", message, "Set its address.")
+            continue
+        is_rewritten = findings.cluster.forwarding is Forwarding.NAT
+        if server.has_own_port and not is_rewritten and server.port != virtual.port and not virtual.fwmark:
+            message = f"Only NAT can change the port: packets arrive at port {virtual.port}, not {server.port}."
+            findings.say(
+                Severity.WARNING, "port-not-mapped", inner, "port", message, f"Remove it, or write {virtual.port}."
+            )
+        first = seen.setdefault((server.address, server.port), server)
+        if first is not server:
+            message = f'The real server "{shown(first.name)}" has the same address and port.'
+            findings.say(Severity.WARNING, "same-server", inner, "address", message, "Remove one of the two.")
+
+
+def _is_zero(block: Block) -> bool:
+    """Say whether a block's address is 0.0.0.0, in any spelling; one that cannot be read has a fault already."""
+    statement = block.effective("address")
+    if statement is None or statement.is_bad or statement.value is None:
+        return False
+    zero = ipv4_of(statement.value.partition(" ")[0])
+    return zero is not None and int(zero) == 0
+
+
+def _same_keys(findings: Findings) -> None:
+    """Find virtual servers that want the same entry of the IPVS table."""
+    seen: dict[object, VirtualServer] = {}
+    for virtual, block in virtual_blocks(findings):
+        if not virtual.is_active or virtual.key is None:
+            continue
+        first = seen.setdefault(virtual.key, virtual)
+        if first is virtual:
+            continue
+        name = shown(first.name)
+        if not virtual.fwmark:
+            message = f'The virtual server "{name}" has the same address, port and protocol.'
+            findings.say(Severity.ERROR, "same-service", block, "address", message, "Change one, or deactivate it.")
+        elif (first.persistent_s, first.pmask) != (virtual.persistent_s, virtual.pmask):
+            message = f'The virtual server "{name}" shares the firewall mark and has another persistence.'
+            findings.say(Severity.WARNING, "mark-persistence", block, "fwmark", message, "Set the same on both.")
+        else:
+            message = f'The virtual server "{name}" has the same firewall mark: both are one entry in the table.'
+            findings.say(Severity.NOTE, "same-mark", block, "fwmark", message, "")
+
+
+def _same_addresses(findings: Findings) -> None:
+    """Find services of one virtual IP address that want it on different devices or with different masks."""
+    seen: dict[object, VirtualServer] = {}
+    for virtual, block in virtual_blocks(findings):
+        if not virtual.is_active or virtual.address is None:
+            continue
+        first = seen.setdefault(virtual.address.host, virtual)
+        assert first.address is not None
+        if first.address.device != virtual.address.device and virtual.address.device and first.address.device:
+            message = f'The virtual server "{shown(first.name)}" has this address on {shown(first.address.device)}, which is used.'
+            findings.say(Severity.WARNING, "other-device", block, "address", message, "Write the same device.")
+        if first.vip_nmask != virtual.vip_nmask:
+            mask = first.vip_nmask or "none"
+            message = f'The virtual server "{shown(first.name)}" has this address with another netmask ({mask}), which is used.'
+            findings.say(Severity.WARNING, "other-netmask", block, "vip_nmask", message, "Choose the same netmask.")
+
+
+def _failover(findings: Findings, failover: FailoverService, block: Block) -> None:
+    _address(findings, failover, block)
+    severity = Severity.ERROR if findings.is_in_force(block) else Severity.WARNING
+    for keyword in ("start_cmd", "stop_cmd"):
+        if block.effective(keyword) is None:
+            message = f"The failover service has no {keyword}."
+            findings.say(severity, "no-command", block, keyword, message, "Set both start_cmd and stop_cmd.")
