@@ -139,9 +139,7 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if (
-            error.errno != errno.EINVAL
-        ):  # some file systems keep folders safe by themselves and say so this way
+        if error.errno != errno.EINVAL:  # some file systems keep folders safe by themselves and say so this way
             raise
     finally:
         os.close(handle)

@@ -1,0 +1,164 @@
+"""The engine's API: JSON over HTTP on a Unix socket. Everything that the GUI and the commands can do is a call here.
+
+Who may call: root, the user that the engine runs as, and the system user `piranha`, as the kernel vouches for them
+(SO_PEERCRED). On whose behalf the GUI calls (X-User, X-From) is believed, because only those can reach the socket.
+"""
+
+import asyncio
+import logging
+import os
+import pwd
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+
+from piranha.engine import openapi
+from piranha.engine.service import Caller, Engine
+from piranha.errors import (
+    ConfigConflict,
+    ConfigUnavailable,
+    EditRefused,
+    NotPermitted,
+    PiranhaError,
+    UnsafePlan,
+)
+from piranha.messages import ApplyRequest, ClearRequest, OverrideRequest, Refusal, SaveRequest
+from piranha.system import unix_socket
+
+log = logging.getLogger("lvs")
+
+BODY_MAX = 8 * 1024 * 1024
+_JSON = "application/json"
+_Body = TypeVar("_Body")
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _BadRequest(PiranhaError):
+    """The body is not what the call takes."""
+
+
+def application(engine: Engine) -> web.Application:
+    """Return the API in front of an engine."""
+    app = web.Application(middlewares=[_refusals, _permissions], client_max_size=BODY_MAX)
+    calls = _Calls(engine)
+    for call in openapi.CALLS:
+        app.router.add_route(call.method, call.path, getattr(calls, call.name))
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """One method a call; the names are the `operationId`s of the description."""
+
+    engine: Engine
+
+    async def describe_api(self, request: web.Request) -> web.Response:
+        return _answer(openapi.description())
+
+    async def read_config(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.saved())
+
+    async def read_running(self, request: web.Request) -> web.Response:
+        return _answer(self.engine.running())
+
+    async def save_config(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.save(await _body(request, SaveRequest), _caller(request)))
+
+    async def create_config(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.create(_caller(request)))
+
+    async def plan(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.plan())
+
+    async def apply(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.apply(await _body(request, ApplyRequest), _caller(request)))
+
+    async def status(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.status())
+
+    async def override(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.override(await _body(request, OverrideRequest), _caller(request)))
+
+    async def clear_overrides(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.clear_overrides(await _body(request, ClearRequest), _caller(request)))
+
+
+def _answer(content: Any, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    return web.Response(body=msgspec.json.encode(content), status=status, content_type=_JSON)
+
+
+async def _body(request: web.Request, kind: type[_Body]) -> _Body:
+    try:
+        return msgspec.json.decode(await request.read() or b"{}", type=kind)
+    except msgspec.DecodeError as error:
+        raise _BadRequest(f"The body of {request.method} {request.path} is not understood: {error}.") from error
+
+
+def _caller(request: web.Request) -> Caller:
+    return Caller(_plain(request.headers.get("X-User", "")), _plain(request.headers.get("X-From", "")))
+
+
+def _plain(text: str) -> str:
+    """Return a header's text (percent-encoded) as it may stand in a log line."""
+    return "".join(letter for letter in unquote(text) if letter.isprintable())[:80]
+
+
+@web.middleware
+async def _permissions(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    transport = request.transport
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    who = unix_socket.caller(connection) if connection is not None else None
+    if who is None or who.uid not in _allowed_uids():
+        raise NotPermitted("Only root, the engine's own user and the user piranha may talk to the engine.")
+    return await handler(request)
+
+
+def _allowed_uids() -> frozenset[int]:
+    allowed = {0, os.getuid()}
+    try:
+        allowed.add(pwd.getpwnam("piranha").pw_uid)
+    except KeyError:
+        pass
+    return frozenset(allowed)
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Turn our errors into Refusal bodies. Anything else is a fault of ours: logged with its trace, told as such."""
+    try:
+        return await handler(request)
+    except ConfigConflict as error:
+        refusal = Refusal("conflict", str(error), error.part, "", error.current_text)
+        return _answer(refusal, HTTPStatus.CONFLICT)
+    except EditRefused as error:
+        refusal = Refusal("edit_refused", str(error), error.path, error.keyword)
+        return _answer(refusal, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except UnsafePlan as error:
+        return _answer(Refusal("unsafe", str(error)), HTTPStatus.UNPROCESSABLE_ENTITY)
+    except ConfigUnavailable as error:
+        return _answer(Refusal("unavailable", str(error)), HTTPStatus.SERVICE_UNAVAILABLE)
+    except NotPermitted as error:
+        return _answer(Refusal("not_permitted", str(error)), HTTPStatus.FORBIDDEN)
+    except _BadRequest as error:
+        return _answer(Refusal("bad_request", str(error)), HTTPStatus.BAD_REQUEST)
+    except web.HTTPException as error:
+        code = "not_found" if error.status == HTTPStatus.NOT_FOUND else "bad_request"
+        return _answer(Refusal(code, f"{request.method} {request.path}: {error.reason}."), HTTPStatus(error.status))
+
+
+async def serve(app: web.Application, socket_path: Any, stop: asyncio.Event, *, gid: int | None) -> None:
+    """Serve the API at a Unix socket until `stop` is set. Raises PiranhaError if the socket cannot be had."""
+    listener = unix_socket.listen(socket_path, mode=0o660, gid=gid)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        socket_path.unlink(missing_ok=True)

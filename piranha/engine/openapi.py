@@ -1,0 +1,121 @@
+"""The API's calls, and their OpenAPI description generated from the message types."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import msgspec
+
+from piranha import messages, status
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: method and path, the name of its handler, what it takes and what it answers."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    takes: type | None
+    answers: type | None
+    refusals: tuple[int, ...] = ()
+
+
+CALLS = (
+    Call("GET", "/v1/openapi.json", "describe_api", "This description.", None, None),
+    Call("GET", "/v1/config", "read_config", "lvs.cf as it is on the disk.", None, messages.SavedConfig),
+    Call(
+        "POST",
+        "/v1/config",
+        "save_config",
+        "Edit lvs.cf, if the parts concerned are as expected.",
+        messages.SaveRequest,
+        messages.SaveAnswer,
+        (409, 422, 503),
+    ),
+    Call(
+        "POST",
+        "/v1/config/create",
+        "create_config",
+        "Create a missing lvs.cf.",
+        None,
+        messages.SaveAnswer,
+        (503,),
+    ),
+    Call("GET", "/v1/running", "read_running", "The text that was applied last.", None, messages.SavedConfig),
+    Call("GET", "/v1/plan", "plan", "What Apply would do.", None, messages.Plan, (503,)),
+    Call(
+        "POST",
+        "/v1/apply",
+        "apply",
+        "Make the saved lvs.cf the one that runs.",
+        messages.ApplyRequest,
+        messages.ApplyAnswer,
+        (409, 422, 503),
+    ),
+    Call("GET", "/v1/status", "status", "What runs, with source and age.", None, status.EngineStatus),
+    Call(
+        "POST",
+        "/v1/overrides",
+        "override",
+        "Drain a real server or set its weight by hand.",
+        messages.OverrideRequest,
+        messages.OverrideAnswer,
+        (422,),
+    ),
+    Call(
+        "POST",
+        "/v1/overrides/clear",
+        "clear_overrides",
+        "Clear what was set by hand.",
+        messages.ClearRequest,
+        messages.OverrideAnswer,
+        (422,),
+    ),
+)
+
+
+@cache
+def description() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 description of the API."""
+    types = [call.takes for call in CALLS if call.takes] + [call.answers for call in CALLS if call.answers]
+    types = [*dict.fromkeys(types), messages.Refusal]
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schema_of = dict(zip(types, schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for call in CALLS:
+        paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Piranha engine", "version": _version()},
+        "servers": [{"url": "http://localhost", "description": "the Unix socket /run/piranha/lvs.sock"}],
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(call: Call, schema_of: dict[type, dict[str, Any]]) -> dict[str, Any]:
+    answer = schema_of[call.answers] if call.answers else {"type": "object"}
+    responses: dict[str, Any] = {"200": _body("Done.", answer)}
+    for code in (400, 403, *call.refusals):
+        responses[str(code)] = _body("Refused; nothing was changed.", schema_of[messages.Refusal])
+    operation: dict[str, Any] = {"operationId": call.name, "summary": call.summary, "responses": responses}
+    if call.takes:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of[call.takes]}},
+        }
+    return operation
+
+
+def _body(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _version() -> str:
+    try:
+        return version("piranha-lvs")
+    except PackageNotFoundError:
+        return "unknown"

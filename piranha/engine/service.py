@@ -1,0 +1,292 @@
+"""The engine as a whole: the keeper's lvs.cf, the balancer that runs one text of it, and what is set by hand.
+
+Rule 1: saving and applying are two acts. What runs is always a text that was applied, kept as running.cf.
+Rule 2: the service never ends because of lvs.cf. Nothing to run, or nothing that can be run, is "idle" with a reason.
+Rule 3: one change at a time: saves, applies and overrides take their turn on one lock.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from piranha.config.editing import diff
+from piranha.config.faults import Fault, in_file_order
+from piranha.config.model import Cluster, RealServerKey, ServiceKind
+from piranha.engine import abilities, override_store, reports
+from piranha.engine.balancer import Balancer, active_servers
+from piranha.engine.keeper import ConfigKeeper, Version, described
+from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
+from piranha.health.overrides import Kind, Override, next_number, with_override
+from piranha.messages import (
+    ApplyAnswer,
+    ApplyRequest,
+    ClearRequest,
+    OverrideAnswer,
+    OverrideRequest,
+    Plan,
+    SaveAnswer,
+    SavedConfig,
+    SaveRequest,
+)
+from piranha.status import EngineStatus, OverrideStatus
+from piranha.system.boot import wall
+
+log = logging.getLogger("lvs")
+
+WEIGHT_MAX = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a call is made, for the log: a user and the address they come from."""
+
+    user: str = ""
+    address: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.user or 'somebody'}{f' from {self.address}' if self.address else ''}"
+
+
+class Engine:
+    """What the API calls. `now` is monotonic seconds."""
+
+    def __init__(self, keeper: ConfigKeeper, balancer: Balancer, now: Callable[[], float]) -> None:
+        self._keeper = keeper
+        self._balancer = balancer
+        self._now = now
+        self._started = now()
+        self._running: Version | None = None
+        self._messages: tuple[str, ...] = ()
+        self._changing = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Choose the text to run (design 1, "Starts") and run it."""
+        async with self._changing:
+            self._balancer.overrides = await asyncio.to_thread(override_store.read, self._keeper.paths)
+            version, self._messages = await asyncio.to_thread(_text_to_start, self._keeper)
+            for message in self._messages:
+                log.warning("%s", message)
+            if version is None:
+                return
+            await asyncio.to_thread(self._keeper.note_applied, version)
+            self._running = version
+            _log_running(self._keeper, version)
+            await self._balancer.switch(version.loaded.cluster)
+
+    async def saved(self) -> SavedConfig:
+        """Return lvs.cf as it is on the disk."""
+        return await asyncio.to_thread(self._keeper.saved)
+
+    def running(self) -> SavedConfig:
+        """Return the text that runs; an empty one if none was ever applied."""
+        file = str(self._keeper.paths.running_cf)
+        return described(file, None if self._running is None else self._running.raw)
+
+    async def save(self, request: SaveRequest, caller: Caller) -> SaveAnswer:
+        """Edit lvs.cf. Raises ConfigConflict, EditRefused, ConfigUnavailable."""
+        async with self._changing:
+            return await asyncio.to_thread(self._keeper.save, request, str(caller))
+
+    async def create(self, caller: Caller) -> SaveAnswer:
+        """Create a missing lvs.cf. Raises ConfigUnavailable."""
+        async with self._changing:
+            return await asyncio.to_thread(self._keeper.create, str(caller))
+
+    async def plan(self) -> Plan:
+        """Return what Apply would do. Raises ConfigUnavailable if lvs.cf cannot be read."""
+        version = await self._saved_version()
+        cluster = version.loaded.cluster
+        preview = await self._balancer.preview(cluster)
+        running_text = self._running.loaded.document.text if self._running else ""
+        return Plan(
+            token=version.token,
+            running_token=self._running.token if self._running else "",
+            diff=diff(running_text, version.loaded.document.text, "what runs", str(self._keeper.paths.lvs_cf)),
+            steps=preview.steps,
+            faults=self._faults(version),
+            refusals=_refusals(version),
+            forcible=() if preview.objection is None else (preview.objection,),
+        )
+
+    async def apply(self, request: ApplyRequest, caller: Caller) -> ApplyAnswer:
+        """Run the saved lvs.cf. Raises ConfigConflict, UnsafePlan, ConfigUnavailable; then what ran goes on."""
+        async with self._changing:
+            version = await self._saved_version()
+            if request.token and request.token != version.token:
+                raise ConfigConflict("", version.loaded.document.text)
+            if refusals := _refusals(version):
+                raise UnsafePlan("lvs.cf has errors in what would run. " + " ".join(refusals))
+            preview = await self._balancer.preview(version.loaded.cluster)
+            if preview.objection is not None and not request.force:
+                raise UnsafePlan(preview.objection)
+            await asyncio.to_thread(self._keeper.note_applied, version)
+            self._running, self._messages = version, ()
+            log.info("lvs.cf applied by %s: serial_no %s, %s", caller, version.serial_no, version.token[:12])
+            steps = await self._balancer.switch(version.loaded.cluster, removes_at_once=request.removes_at_once)
+        return ApplyAnswer(version.token, version.serial_no, steps, self._faults(version))
+
+    async def override(self, request: OverrideRequest, caller: Caller) -> OverrideAnswer:
+        """Set a weight by hand. Raises EditRefused if the server is not in what runs, or the weight is none."""
+        if request.kind not in ("drain", "weight"):
+            raise EditRefused(request.server, "kind", f'"{request.kind}" is neither "drain" nor "weight".')
+        if not 0 <= request.weight <= WEIGHT_MAX:
+            raise EditRefused(request.server, "weight", f"Weight {request.weight} is not between 0 and {WEIGHT_MAX}.")
+        kind: Kind = "drain" if request.kind == "drain" else "weight"
+        weight = 0 if kind == "drain" else request.weight
+        async with self._changing:
+            concerned = self._concerned(request.server)
+            overrides = self._balancer.overrides
+            for service, address, port in _scopes(request.server, [key for _, key in concerned]):
+                number = next_number(overrides)
+                new = Override(number, kind, service, address, port, weight, caller.user, caller.address, wall())
+                overrides = with_override(overrides, new)
+            await self._keep(overrides)
+        log.info("%s: %s %s by hand, by %s", request.server, kind, weight, caller)
+        return OverrideAnswer(tuple(path for path, _ in concerned))
+
+    async def clear_overrides(self, request: ClearRequest, caller: Caller) -> OverrideAnswer:
+        """Clear what was set by hand. Raises EditRefused if nothing is set for that server."""
+        async with self._changing:
+            present = self._balancer.overrides
+            keys = [key for _, key in self._concerned(request.server, may_be_gone=True)]
+            going = [
+                override
+                for override in present
+                if request.kind in ("", override.kind)
+                and (override.address == request.server or any(override.concerns(key) for key in keys))
+            ]
+            if not going:
+                what = request.kind or "override"
+                raise EditRefused(request.server, "", f"There is no {what} set by hand for {request.server}.")
+            _refuse_wider(request.server, going)
+            servers = tuple(
+                path for path, key in self._named_servers() if any(override.concerns(key) for override in going)
+            )
+            await self._keep(tuple(override for override in present if override not in going))
+        log.info("%s: what was set by hand is cleared, by %s", request.server, caller)
+        return OverrideAnswer(servers)
+
+    async def status(self) -> EngineStatus:
+        """Return everything the engine tells."""
+        view = await self._balancer.view()
+        problem, saved = "", None
+        try:
+            saved = await asyncio.to_thread(self._keeper.saved_version)
+        except ConfigUnavailable as error:
+            problem = str(error)
+        return reports.status_of(
+            view,
+            nanny=self._balancer.nanny,
+            overrides=tuple(_told_override(override) for override in self._balancer.overrides),
+            overridden={key: self._overrides_of(key) for _, _, key in active_servers(view.cluster)},
+            config=reports.config_status(self._keeper, saved, self._running, problem),
+            idle_reason=self._idle_reason(saved),
+            data_path=self._balancer.path.name,
+            started=self._started,
+            faults=in_file_order(saved.loaded.faults) if saved else (),
+            messages=self._messages,
+        )
+
+    def _idle_reason(self, saved: Version | None) -> str:
+        if self._running is not None and self._running.loaded.cluster.active_virtual_servers:
+            return ""
+        if self._running is not None and self._running.loaded.cluster.service is ServiceKind.FOS:
+            return "service = fos: failover services are kept and shown, this engine does not run them"
+        file = self._keeper.paths.lvs_cf
+        if self._running is None and saved is None:
+            return f"there is no {file} yet"
+        if self._running is None:
+            return f"{file} was never applied"
+        return f"no active lvs services defined in {file}"
+
+    async def _saved_version(self) -> Version:
+        version = await asyncio.to_thread(self._keeper.saved_version)
+        if version is None:
+            raise ConfigUnavailable(f"There is no {self._keeper.paths.lvs_cf}. Create it first.")
+        return version
+
+    def _faults(self, version: Version) -> tuple[Fault, ...]:
+        cannot = abilities.faults_of(version.loaded.document, version.loaded.cluster, self._balancer.path.name)
+        return in_file_order((*version.loaded.faults, *cannot))
+
+    def _named_servers(self) -> list[tuple[str, RealServerKey]]:
+        return [(server.id, key) for _, server, key in active_servers(self._balancer.cluster)]
+
+    def _concerned(self, server: str, *, may_be_gone: bool = False) -> list[tuple[str, RealServerKey]]:
+        """Return the running real servers that a path or an address names. Raises EditRefused if there is none."""
+        named = self._named_servers()
+        found = [(path, key) for path, key in named if server in (path, str(key.address))]
+        if not found and not may_be_gone:
+            known = ", ".join(path for path, _ in named[:8]) or "none"
+            raise EditRefused(server, "", f"{server} is not an active real server of what runs (there: {known}).")
+        return found
+
+    def _overrides_of(self, key: RealServerKey) -> tuple[OverrideStatus, ...]:
+        return tuple(_told_override(override) for override in self._balancer.overrides if override.concerns(key))
+
+    async def _keep(self, overrides: tuple[Override, ...]) -> None:
+        await asyncio.to_thread(override_store.write, self._keeper.paths, overrides)
+        self._balancer.overrides = overrides
+        await self._balancer.turn()
+
+
+def _text_to_start(keeper: ConfigKeeper) -> tuple[Version | None, tuple[str, ...]]:
+    """Return the text to start with and what the administrator should know about the choice (design 1, "Starts")."""
+    was_ordered = keeper.take_stop_mark()
+    running = keeper.running_version()
+    if running is not None and not was_ordered:
+        return running, ()
+    try:
+        saved = keeper.saved_version()
+    except ConfigUnavailable as error:
+        return running, (f"{error} What was applied last runs." if running else str(error),)
+    if saved is None:
+        gone = f"{keeper.paths.lvs_cf} is missing; what was applied last runs."
+        return running, (gone,) if running else ()
+    if refusals := _refusals(saved):
+        instead = "What was applied last runs." if running else "Nothing runs until they are mended and applied."
+        return running, (f"lvs.cf has errors in what would run: {' '.join(refusals)} {instead}",)
+    return saved, ()
+
+
+def _refusals(version: Version) -> tuple[str, ...]:
+    return tuple(fault.located("lvs.cf") for fault in in_file_order(version.loaded.faults) if fault.stops_apply)
+
+
+def _log_running(keeper: ConfigKeeper, version: Version) -> None:
+    cluster: Cluster = version.loaded.cluster
+    if not cluster.active_virtual_servers:
+        log.warning("no active lvs services defined in %s", keeper.paths.lvs_cf)
+    for virtual in cluster.active_virtual_servers:
+        log.info("starting virtual service %s active: %s", virtual.name, virtual.port)
+
+
+def _told_override(override: Override) -> OverrideStatus:
+    return OverrideStatus(
+        override.number,
+        override.kind,
+        override.scope,
+        override.weight,
+        override.who,
+        override.from_address,
+        override.since,
+    )
+
+
+def _scopes(server: str, keys: Sequence[RealServerKey]) -> list[tuple[str, str, int]]:
+    """Return the scopes to store: the address alone if one was named, else each server by service, address, port."""
+    if any(server == str(key.address) for key in keys):
+        return [("", server, 0)]
+    return [(str(key.service), str(key.address), key.port) for key in keys]
+
+
+def _refuse_wider(server: str, going: Sequence[Override]) -> None:
+    """Refuse to clear, by naming one virtual server's block, what was set for an address everywhere."""
+    for override in going:
+        if not override.service and override.address != server:
+            raise EditRefused(
+                server,
+                "",
+                f"It was set for {override.scope}: clear it for {override.address}, which means all of them.",
+            )

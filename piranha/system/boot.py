@@ -1,0 +1,32 @@
+"""Which boot of the machine this is, and clocks for the edges that need one."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def boot_id() -> str:
+    """Return the kernel's id of this boot; "" where the system has none (then no two boots can be told apart)."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def monotonic() -> float:
+    """Return monotonic seconds: the only time that is computed with."""
+    return time.monotonic()
+
+
+def wall() -> str:
+    """Return the time of day, ISO 8601 with its offset: for logs, history and pages."""
+    return datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+
+
+def wall_at(moment: float) -> str:
+    """Return the time of day of a monotonic moment."""
+    return (
+        datetime.fromtimestamp(time.time() - (time.monotonic() - moment), UTC)
+        .astimezone()
+        .isoformat(timespec="seconds")
+    )

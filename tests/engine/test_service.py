@@ -1,0 +1,215 @@
+"""The engine behind its real socket, with the client that the GUI and the commands use."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from piranha.client import EngineClient
+from piranha.config.edits import ExpectedPart, Part, SetValues
+from piranha.config.load import load
+from piranha.engine import api
+from piranha.engine.keeper import ConfigKeeper
+from piranha.engine.service import Engine
+from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
+from piranha.status import HealthState, RunState
+
+WEB = "virtual[web]"
+
+
+@pytest.fixture
+async def start(paths, balancer) -> AsyncIterator[Callable[[str | None], Awaitable[EngineClient]]]:
+    """Start the engine with this lvs.cf and return a client."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+
+        async def started(text: str | None) -> EngineClient:
+            if text is not None:
+                paths.lvs_cf.write_text(text)
+            engine = Engine(ConfigKeeper(paths), balancer, asyncio.get_running_loop().time)
+            await engine.start()
+            tasks.create_task(api.serve(api.application(engine), paths.socket, stop, gid=None), name="api")
+            client = EngineClient(paths.socket, "piranha", "127.0.0.1")
+            while not paths.socket.exists():
+                ready = asyncio.Event()
+                asyncio.get_running_loop().call_soon(ready.set)
+                await ready.wait()
+            return client
+
+        yield started
+        stop.set()
+
+
+async def call(function, *words, **more):
+    return await asyncio.to_thread(function, *words, **more)
+
+
+async def all_checked(balancer) -> None:
+    while any(health.checked_at is None for health in balancer.nanny.healths.values()):
+        balancer._heard.clear()
+        await balancer._heard.wait()
+    await balancer.turn()
+
+
+async def test_saved_is_not_applied_until_apply(start, path, balancer, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    await all_checked(balancer)
+    part = Part(WEB + ".server[a]")
+    token = load((await call(engine.config)).text).document.token(part)
+    await call(engine.save, [SetValues(path=part.path, values={"weight": "7"})], [ExpectedPart(part, token)])
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 1}
+    assert not (await call(engine.status)).config.is_applied
+    plan = await call(engine.plan)
+    assert "+         weight = 7" in plan.diff
+    assert [step.step for step in plan.steps] == [
+        "change real server 127.0.0.11:80 of TCP 127.0.0.2:80 to weight 7, masquerading"
+    ]
+    await call(engine.apply, plan.token)
+    assert path.weights() == {"127.0.0.11:80": 7}
+    assert (await call(engine.status)).config.is_applied
+    assert (await call(engine.running)).text == (await call(engine.config)).text
+
+
+async def test_apply_refuses_a_version_that_nobody_has_seen(start, paths, path, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    plan = await call(engine.plan)
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80*9"))
+    with pytest.raises(ConfigConflict):
+        await call(engine.apply, plan.token)
+
+
+async def test_apply_refuses_errors_in_an_active_block_and_what_ran_goes_on(start, paths, path, balancer, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    await all_checked(balancer)
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80", extra="port = 70000"))
+    assert (await call(engine.plan)).refusals
+    with pytest.raises(UnsafePlan) as refusal:
+        await call(engine.apply)
+    assert "70000" in str(refusal.value)
+    assert path.weights() == {"127.0.0.11:80": 1}
+
+
+async def test_apply_refuses_to_empty_the_table_unless_forced(start, paths, path, balancer, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    await all_checked(balancer)
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80", active=0))
+    with pytest.raises(UnsafePlan):
+        await call(engine.apply)
+    assert path.weights() == {"127.0.0.11:80": 1}
+    await call(engine.apply, force=True)
+    await balancer.turn()
+    assert path.entries == {}
+    assert (await call(engine.status)).state is RunState.IDLE
+
+
+async def test_without_a_file_the_engine_is_idle_and_says_why(start):
+    engine = await start(None)
+    status = await call(engine.status)
+    assert status.state is RunState.IDLE and "there is no" in status.reason
+    with pytest.raises(ConfigUnavailable):
+        await call(engine.plan)
+    await call(engine.create)
+    assert (await call(engine.config)).exists
+
+
+async def test_with_errors_at_the_first_start_the_engine_is_idle_with_the_reasons(start, block):
+    engine = await start(block("web", "a=127.0.0.11:80", extra="port = 70000"))
+    status = await call(engine.status)
+    assert status.state is RunState.IDLE
+    assert any("70000" in message for message in status.messages)
+
+
+async def test_after_a_crash_what_ran_runs_again_and_after_an_ordered_stop_what_is_saved(
+    start, paths, path, block, balancer
+):
+    keeper = ConfigKeeper(paths)
+    await start(block("web", "a=127.0.0.11:80"))
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80*9"))
+    again = Engine(keeper, balancer, asyncio.get_running_loop().time)
+    await again.start()
+    await all_checked(balancer)
+    assert path.weights() == {"127.0.0.11:80": 1}
+    keeper.note_stopped_by_operator()
+    await again.start()
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 9}
+
+
+async def test_status_says_which_server_is_down_and_why_and_since_when(start, probes, balancer, block):
+    probes.bad.add("127.0.0.12:80")
+    engine = await start(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80"))
+    await all_checked(balancer)
+    (web,) = (await call(engine.status)).virtual_servers
+    up, down = web.servers
+    assert (up.health.state, up.traffic.weight) == (HealthState.UP, 1)
+    assert (down.health.state, down.traffic.weight) == (HealthState.DOWN, None)
+    assert down.health.reason == "refused" and down.health.since
+    assert down.health.source.name == "check" and down.health.source.age_s is not None
+
+
+async def test_drain_weight_and_clear_by_path_and_by_address(start, path, balancer, block):
+    engine = await start(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80") + block("api", "a=127.0.0.11:80", port=81))
+    await all_checked(balancer)
+    answer = await call(engine.override, "127.0.0.11", "drain")
+    assert answer.servers == ("virtual[web].server[a]", "virtual[api].server[a]")
+    await call(engine.override, "virtual[web].server[b]", "weight", 4)
+    assert sorted(each.weight for entry in path.entries.values() for each in entry.destinations.values()) == [0, 0, 4]
+    status = await call(engine.status)
+    assert [(each.kind, each.who) for each in status.overrides] == [("drain", "piranha"), ("weight", "piranha")]
+    assert "drained by hand" in status.virtual_servers[0].servers[0].explanation
+    with pytest.raises(EditRefused):
+        await call(engine.clear, "virtual[web].server[a]", "drain")
+    await call(engine.clear, "127.0.0.11", "drain")
+    await call(engine.clear, "virtual[web].server[b]")
+    assert sorted(each.weight for entry in path.entries.values() for each in entry.destinations.values()) == [1, 1, 1]
+
+
+async def test_an_override_survives_a_restart(start, path, balancer, block, paths):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    await all_checked(balancer)
+    await call(engine.override, "virtual[web].server[a]", "drain")
+    balancer.overrides = ()
+    again = Engine(ConfigKeeper(paths), balancer, asyncio.get_running_loop().time)
+    await again.start()
+    assert path.weights() == {"127.0.0.11:80": 0}
+
+
+@pytest.mark.parametrize(
+    ("server", "kind", "weight"), [("nobody", "drain", 0), ("127.0.0.11", "weight", 65536), ("127.0.0.11", "kill", 0)]
+)
+async def test_a_senseless_override_is_refused(start, block, server, kind, weight):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    with pytest.raises(EditRefused):
+        await call(engine.override, server, kind, weight)
+    assert (await call(engine.status)).overrides == ()
+
+
+async def test_nonsense_on_the_socket_gets_a_sentence_and_no_traceback(start, paths, block):
+    await start(block("web", "a=127.0.0.11:80"))
+    for request, status in (
+        (b"POST /v1/config HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{{{{{", b"400"),
+        (b'POST /v1/apply HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{"token": 17}', b"400"),
+        (b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"DELETE /v1/config HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+    ):
+        reader, writer = await asyncio.open_unix_connection(str(paths.socket))
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        body = json.loads(await reader.readexactly(length))
+        assert head.split()[1] == status and body["message"] and "Traceback" not in body["message"]
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_the_description_names_every_call(start, paths, block):
+    await start(block("web", "a=127.0.0.11:80"))
+    reader, writer = await asyncio.open_unix_connection(str(paths.socket))
+    writer.write(b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    described = json.loads((await reader.read()).split(b"\r\n\r\n", 1)[1])
+    writer.close()
+    await writer.wait_closed()
+    assert described["openapi"].startswith("3.1")
+    assert {"/v1/config", "/v1/plan", "/v1/apply", "/v1/status", "/v1/overrides"} <= described["paths"].keys()
