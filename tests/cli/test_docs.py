@@ -1,0 +1,52 @@
+"""The pages of docs/ name every command, option and call there is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from piranha.cli import gui, main, passwd, pulse
+from piranha.engine.openapi import CALLS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and those below it, with their full names."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for below, inner in command.commands.items():
+            yield from commands(inner, f"{name} {below}")
+
+
+PROGRAMS = [
+    *commands(main.piranha, "piranha"),
+    *commands(pulse.pulse, "pulse"),
+    *commands(gui.gui, "piranha-gui"),
+    *commands(passwd.main, "piranha-passwd"),
+]
+
+
+@pytest.mark.parametrize(("name", "command"), PROGRAMS, ids=[name for name, _ in PROGRAMS])
+def test_the_page_of_the_commands_names_every_command_and_option(name: str, command: click.Command) -> None:
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    program, _, words = name.partition(" ")
+    section = re.search(rf"^## {re.escape(program)}$(.*?)(^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    assert section is not None
+    missing = [] if f"`{words}" in section[1] or not words else [words]
+    for parameter in command.params:
+        missing += [word for word in parameter.opts if isinstance(parameter, click.Option) and word not in section[1]]
+    assert [word for word in missing if word != "--help"] == []
+
+
+@pytest.mark.parametrize(("name", "command"), PROGRAMS, ids=[name for name, _ in PROGRAMS])
+def test_every_command_says_what_it_does_and_each_option_what_it_is_for(name: str, command: click.Command) -> None:
+    assert command.help, name
+    assert all(option.help for option in command.params if isinstance(option, click.Option)), name
+
+
+def test_the_page_of_the_api_names_every_call() -> None:
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert [f"{call.method} {call.path}" for call in CALLS if f"`{call.method} {call.path}`" not in page] == []
