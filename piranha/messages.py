@@ -114,9 +114,10 @@ class ClearRequest:
 
 @dataclass(frozen=True, slots=True)
 class OverrideAnswer:
-    """Which servers (written paths) an override concerns now."""
+    """Which servers (written paths) an override concerns now, and what the administrator should know of it."""
 
     servers: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from piranha.errors import PiranhaError
 from piranha.paths import Paths
 
 ROOT_VARIABLE = "PIRANHA_DEMO_ROOT"
-PORTS_FREE_WITHIN_S = 3.0
+PORTS_FREE_WITHIN_S = 2.0
 """How long ports may still be held by programs of a demo that was killed."""
 
 

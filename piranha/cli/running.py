@@ -8,6 +8,7 @@ import msgspec
 from piranha.cli import report
 from piranha.config.editing import diff as unified_diff
 from piranha.errors import UnsafePlan
+from piranha.messages import OverrideAnswer
 
 if TYPE_CHECKING:
     from piranha.cli.main import Session
@@ -73,7 +74,7 @@ def diff(session: "Session") -> None:
 @click.pass_obj
 def drain(session: "Session", server: str) -> None:
     """Send no new connections to SERVER; those it has go on. It stays so until undrained, over restarts too."""
-    _tell_servers("Draining", session.engine.override(server, "drain").servers)
+    _tell_servers("Draining", session.engine.override(server, "drain"))
 
 
 @click.command(epilog=_SERVER_HELP)
@@ -81,7 +82,7 @@ def drain(session: "Session", server: str) -> None:
 @click.pass_obj
 def undrain(session: "Session", server: str) -> None:
     """Send new connections to SERVER again."""
-    _tell_servers("No longer draining", session.engine.clear(server, "drain").servers)
+    _tell_servers("No longer draining", session.engine.clear(server, "drain"))
 
 
 @click.command(epilog=_SERVER_HELP)
@@ -94,13 +95,15 @@ def weight(session: "Session", server: str, weight: int | None, clears: bool) ->
     if clears == (weight is not None):
         raise click.UsageError("Give either WEIGHT or --clear.")
     if weight is None:
-        _tell_servers("The weight of lvs.cf is in force for", session.engine.clear(server, "weight").servers)
+        _tell_servers("The weight of lvs.cf is in force for", session.engine.clear(server, "weight"))
     else:
-        _tell_servers(f"Weight {weight} for", session.engine.override(server, "weight", weight).servers)
+        _tell_servers(f"Weight {weight} for", session.engine.override(server, "weight", weight))
 
 
-def _tell_servers(what: str, servers: tuple[str, ...]) -> None:
-    click.echo(f"{what}: {', '.join(servers)}")
+def _tell_servers(what: str, answer: OverrideAnswer) -> None:
+    click.echo(f"{what}: {', '.join(answer.servers) or 'nobody any more'}")
+    for notice in answer.notices:
+        click.echo(f"WARNING: {notice}", err=True)
 
 
 COMMANDS = (status, plan, apply, diff, drain, undrain, weight)

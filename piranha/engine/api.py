@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import pwd
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -151,9 +152,8 @@ async def _refusals(request: web.Request, handler: _Handler) -> web.StreamRespon
         return _answer(Refusal(code, f"{request.method} {request.path}: {error.reason}."), HTTPStatus(error.status))
 
 
-async def serve(app: web.Application, socket_path: Any, stop: asyncio.Event, *, gid: int | None) -> None:
-    """Serve the API at a Unix socket until `stop` is set. Raises PiranhaError if the socket cannot be had."""
-    listener = unix_socket.listen(socket_path, mode=0o660, gid=gid)
+async def serve(app: web.Application, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve the API on a listening Unix socket until `stop` is set; calls under way get 2 s to finish."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
@@ -161,4 +161,3 @@ async def serve(app: web.Application, socket_path: Any, stop: asyncio.Event, *, 
         await stop.wait()
     finally:
         await runner.cleanup()
-        socket_path.unlink(missing_ok=True)

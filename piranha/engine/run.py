@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from piranha.engine.service import Caller, Engine
 from piranha.errors import ConfigUnavailable, PiranhaError
 from piranha.messages import ApplyRequest
 from piranha.paths import Paths
+from piranha.system import unix_socket
 from piranha.system.boot import monotonic
 from piranha.system.embedded import EmbeddedPath
 from piranha.system.lvs_cf import piranha_gid
@@ -26,8 +28,16 @@ def serve(paths: Paths, data_path: str) -> None:
     """Run the engine until SIGTERM or SIGINT. Raises PiranhaError where it cannot start."""
     if data_path == "kernel":
         raise PiranhaError("This version has no kernel data path yet. Start with --data-path embedded.")
+    _take_all_descriptors()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(paths))
+
+
+def _take_all_descriptors() -> None:
+    """Raise the soft limit of open files to the hard one: two descriptors for each balanced connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -53,6 +63,8 @@ async def _serve(paths: Paths) -> None:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     keeper = ConfigKeeper(paths)
+    # The socket first: whoever has it is the only engine here, and touches running.cf and the table.
+    listener = unix_socket.listen(paths.socket, mode=0o660, gid=piranha_gid() if paths.is_system else None)
     async with EmbeddedPath() as path, asyncio.TaskGroup() as tasks:
         balancer = Balancer(path, tasks, monotonic)
         engine = Engine(keeper, balancer, monotonic)
@@ -62,10 +74,10 @@ async def _serve(paths: Paths) -> None:
         ]
         await engine.start()
         log.info("The engine runs (data path: %s, socket: %s).", path.name, paths.socket)
-        gid = piranha_gid() if paths.is_system else None
         try:
-            await api.serve(api.application(engine), paths.socket, stop, gid=gid)
+            await api.serve(api.application(engine), listener, stop)
         finally:
+            paths.socket.unlink(missing_ok=True)
             balancer.nanny.stop()
             for task in ours:
                 task.cancel()

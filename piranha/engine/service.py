@@ -7,12 +7,12 @@ Rule 3: one change at a time: saves, applies and overrides take their turn on on
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from piranha.config.editing import diff
 from piranha.config.faults import Fault, in_file_order
-from piranha.config.model import Cluster, RealServerKey, ServiceKind
+from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
 from piranha.engine import abilities, override_store, reports
 from piranha.engine.balancer import Balancer, active_servers
 from piranha.engine.keeper import ConfigKeeper, Version, described
@@ -142,8 +142,9 @@ class Engine:
                 new = Override(number, kind, service, address, port, weight, caller.user, caller.address, wall())
                 overrides = with_override(overrides, new)
             await self._keep(overrides)
+            notices = await self._left_without_servers({key.service for _, key in concerned})
         log.info("%s: %s %s by hand, by %s", request.server, kind, weight, caller)
-        return OverrideAnswer(tuple(path for path, _ in concerned))
+        return OverrideAnswer(tuple(path for path, _ in concerned), notices)
 
     async def clear_overrides(self, request: ClearRequest, caller: Caller) -> OverrideAnswer:
         """Clear what was set by hand. Raises EditRefused if nothing is set for that server."""
@@ -224,6 +225,17 @@ class Engine:
 
     def _overrides_of(self, key: RealServerKey) -> tuple[OverrideStatus, ...]:
         return tuple(_told_override(override) for override in self._balancer.overrides if override.concerns(key))
+
+    async def _left_without_servers(self, services: Collection[ServiceKey]) -> tuple[str, ...]:
+        """Return a sentence for each of these services that takes no new connections any more."""
+        view = await self._balancer.view()
+        return tuple(
+            f"{virtual.id} has no real server left that takes new connections."
+            for virtual in view.cluster.active_virtual_servers
+            if virtual.key in services
+            and (key := view.target.services.get(virtual.id)) is not None
+            and not any(each.weight for each in view.target.table[key].destinations.values())
+        )
 
     async def _keep(self, overrides: tuple[Override, ...]) -> None:
         await asyncio.to_thread(override_store.write, self._keeper.paths, overrides)

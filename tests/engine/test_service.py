@@ -14,6 +14,7 @@ from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.service import Engine
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
 from piranha.status import HealthState, RunState
+from piranha.system import unix_socket
 
 WEB = "virtual[web]"
 
@@ -29,13 +30,9 @@ async def start(paths, balancer) -> AsyncIterator[Callable[[str | None], Awaitab
                 paths.lvs_cf.write_text(text)
             engine = Engine(ConfigKeeper(paths), balancer, asyncio.get_running_loop().time)
             await engine.start()
-            tasks.create_task(api.serve(api.application(engine), paths.socket, stop, gid=None), name="api")
-            client = EngineClient(paths.socket, "piranha", "127.0.0.1")
-            while not paths.socket.exists():
-                ready = asyncio.Event()
-                asyncio.get_running_loop().call_soon(ready.set)
-                await ready.wait()
-            return client
+            listener = unix_socket.listen(paths.socket, mode=0o600)
+            tasks.create_task(api.serve(api.application(engine), listener, stop), name="api")
+            return EngineClient(paths.socket, "piranha", "127.0.0.1")
 
         yield started
         stop.set()
@@ -164,6 +161,14 @@ async def test_drain_weight_and_clear_by_path_and_by_address(start, path, balanc
     await call(engine.clear, "127.0.0.11", "drain")
     await call(engine.clear, "virtual[web].server[b]")
     assert sorted(each.weight for entry in path.entries.values() for each in entry.destinations.values()) == [1, 1, 1]
+
+
+async def test_a_drain_that_leaves_nobody_is_done_and_warned_of(start, path, balancer, block):
+    engine = await start(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80"))
+    await all_checked(balancer)
+    assert (await call(engine.override, "127.0.0.11", "drain")).notices == ()
+    notices = (await call(engine.override, "127.0.0.12", "drain")).notices
+    assert notices == ("virtual[web] has no real server left that takes new connections.",)
 
 
 async def test_an_override_survives_a_restart(start, path, balancer, block, paths):

@@ -1,0 +1,90 @@
+"""What a terminal shows of a status and a plan."""
+
+from dataclasses import replace
+
+from piranha.cli import report
+from piranha.messages import Plan, PlannedStep
+from piranha.status import (
+    ConfigStatus,
+    EngineStatus,
+    Health,
+    HealthState,
+    RunState,
+    ServerStatus,
+    Source,
+    Traffic,
+    VirtualServerStatus,
+)
+
+TABLE = Source("embedded data path", 0.0)
+UP = Health(HealthState.UP, "answered", "2026-01-02T03:04:05+00:00", Source("check", 1.0))
+DOWN = replace(UP, state=HealthState.DOWN, reason="connect to 10.0.0.2:80 refused", since="2026-01-02T03:05:06+00:00")
+
+
+def server(name: str, health: Health, weight: int | None) -> ServerStatus:
+    traffic = Traffic(weight, 2, 1, 30, 0, 0, TABLE)
+    return ServerStatus(f"virtual[web].server[{name}]", name, "server", "10.0.0.2", 80, True, 1, health, traffic)
+
+
+STATUS = EngineStatus(
+    state=RunState.RUNNING,
+    reason="",
+    data_path="embedded",
+    router="lvs1",
+    at="2026-01-02T03:06:07+00:00",
+    running_for_s=10.0,
+    config=ConfigStatus("/etc/sysconfig/ha/lvs.cf", "a" * 64, 3, "a" * 64, 3, None, True, ""),
+    virtual_servers=(
+        VirtualServerStatus(
+            "virtual[web]",
+            "web",
+            "192.0.2.1",
+            80,
+            "tcp",
+            0,
+            "rr",
+            0,
+            True,
+            "",
+            (server("web1", UP, 1), server("web2", DOWN, None)),
+        ),
+    ),
+    overrides=(),
+    processes=(),
+    faults=(),
+)
+
+
+def test_a_server_that_is_down_stands_with_why_and_since_when():
+    (row,) = [line for line in report.of_status(STATUS).splitlines() if "web2" in line]
+    assert "DOWN" in row and "connect to 10.0.0.2:80 refused" in row and "2026-01-02T03:05:06" in row
+
+
+def test_what_is_saved_and_not_applied_is_said():
+    pending = replace(STATUS, config=replace(STATUS.config, saved_token="b" * 64, is_applied=False))
+    assert "lvs.cf is not what runs" in report.of_status(pending)
+    assert "lvs.cf is not what runs" not in report.of_status(STATUS)
+
+
+def test_a_stopped_engine_says_why():
+    assert "LVS is stopped: there is no lvs.cf" in report.of_status(
+        replace(STATUS, state=RunState.IDLE, reason="there is no lvs.cf yet", virtual_servers=())
+    )
+
+
+def test_a_service_that_is_refused_says_why():
+    (web,) = STATUS.virtual_servers
+    told = report.of_status(replace(STATUS, virtual_servers=(replace(web, refused="port 80 needs privileges"),)))
+    assert "NOT SERVED: port 80 needs privileges" in told
+
+
+def test_a_plan_shows_diff_steps_impact_and_refusals():
+    plan = Plan(
+        "b" * 64, "a" * 64, "--- a\n+++ b\n", (PlannedStep("change it", "3 connections: drains"),), (), ("no",), ()
+    )
+    told = report.of_plan(plan)
+    assert "+++ b" in told and "  change it (3 connections: drains)" in told and "Apply will refuse: no" in told
+
+
+def test_a_plan_with_nothing_to_do_says_so():
+    assert "nothing to apply" in report.of_plan(Plan("a" * 64, "a" * 64, "", (), (), (), ()))
