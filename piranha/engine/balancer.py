@@ -21,7 +21,7 @@ from piranha.health.weight import Weighed, weigh
 from piranha.ipvs.desired import Desired, configured, desired
 from piranha.ipvs.drain import DRAIN_S, Draining, overdue, still_draining, what_drains
 from piranha.ipvs.plan import guard, impact, plan, sentence
-from piranha.ipvs.table import DataPath, Place, Reading, Step, Table, TableKey
+from piranha.ipvs.table import AddService, DataPath, Place, Reading, Step, Table, TableKey
 from piranha.messages import PlannedStep
 from piranha.status import HealthState
 from piranha.system.names import resolve
@@ -148,15 +148,18 @@ class Balancer:
     async def _take(self, steps: tuple[Step, ...], wanted: Table) -> tuple[Step, ...]:
         taken: list[Step] = []
         refused: dict[TableKey, str] = {}
+        not_there: set[TableKey] = set()
         for step in steps:
-            if step.key in refused:
+            if step.key in not_there:
                 continue
             try:
                 await self.path.apply(step)
             except StepRefused as refusal:
                 if self._refused.get(step.key) != str(refusal):
                     log.error("%s", refusal)
-                refused[step.key] = str(refusal)
+                refused.setdefault(step.key, str(refusal))
+                if isinstance(step, AddService):
+                    not_there.add(step.key)
             else:
                 log.debug("%s", sentence(step))
                 taken.append(step)

@@ -42,24 +42,18 @@ def test_the_given_mode_is_exact_whatever_the_umask(tmp_path: Path) -> None:
     assert mode_of(tmp_path / "f") == 0o664
 
 
-def test_the_owner_of_the_old_file_is_given_to_the_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_owner_of_the_old_file_is_given_to_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "lvs.cf"
     file.write_bytes(b"old")
     given: list[tuple[int, int]] = []
-    monkeypatch.setattr(
-        files, "_status", lambda path: os.stat_result((0o100640, 0, 0, 1, 4242, 4343, 0, 0, 0, 0))
-    )
+    monkeypatch.setattr(files, "_status", lambda path: os.stat_result((0o100640, 0, 0, 1, 4242, 4343, 0, 0, 0, 0)))
     monkeypatch.setattr(os, "fchown", lambda handle, uid, gid: given.append((uid, gid)))
     write_atomically(file, b"new")
     assert given == [(4242, 4343)]
     assert mode_of(file) == 0o640
 
 
-def test_an_owner_that_cannot_be_kept_refuses_the_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_owner_that_cannot_be_kept_refuses_the_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "lvs.cf"
     file.write_bytes(b"old")
 
@@ -113,9 +107,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_moves_and_the_folder_after(
     assert done == ["file", "name", "folder"]
 
 
-def test_a_disk_that_does_not_confirm_the_folder_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_does_not_confirm_the_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sync = os.fsync
 
     def fsync(handle: int) -> None:
@@ -156,9 +148,7 @@ def test_a_link_stays_and_the_file_behind_it_is_replaced(tmp_path: Path) -> None
 
 def test_a_link_that_a_stranger_made_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lvs.cf").symlink_to("elsewhere.cf")
-    monkeypatch.setattr(
-        Path, "lstat", lambda self: os.stat_result((0o120777, 0, 0, 1, 4242, 4242, 0, 0, 0, 0))
-    )
+    monkeypatch.setattr(Path, "lstat", lambda self: os.stat_result((0o120777, 0, 0, 1, 4242, 4242, 0, 0, 0, 0)))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(ConfigUnavailable, match="symbolic link that neither root nor this user made"):
         write_atomically(tmp_path / "lvs.cf", b"new")
