@@ -226,7 +226,7 @@ class Field:
         return None
 
     def _quote_fault(self, text: str) -> ValueFault | None:
-        """Refuse a double quote that some reader misreads: only `\\"` in send and expect, no blank before it, not last."""
+        """Refuse a double quote that some reader misreads: `\\"` in send and expect, no blank before it, not last."""
         if not self.takes_escapes:
             return ValueFault("There is a double quote in the text.", "Remove it: no line of lvs.cf can carry it here.")
         place = 0
@@ -297,8 +297,8 @@ def name_fault(name: str) -> ValueFault | None:
     for character in name:
         if character.isspace():
             return ValueFault("There is a blank in the name.", "Write one word; _ may stand for a blank.")
-        if character in "{}\"'#":
-            return ValueFault(f"The name contains {character}", "Leave out braces, quotes and #.")
+        if character in "{}<>\"'#":
+            return ValueFault(f"The name contains {character}", "Leave out braces, angle brackets, quotes and #.")
     return None
 
 

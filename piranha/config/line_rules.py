@@ -118,7 +118,7 @@ def _ends(findings: Findings, block: Block) -> None:
     for place, inner in enumerate(block.blocks):
         if inner.close_start is not None:
             continue
-        is_last = place == len(block.blocks) - 1 and inner.end == findings.document.root.end
+        is_last = place == len(block.blocks) - 1
         header = inner.header
         assert header is not None
         where = (header.line, header.column, "", inner.name)
@@ -200,7 +200,7 @@ def _status(findings: Findings, block: Block, statement: Statement, row: Field) 
     elif row in IGNORED_SERVICE_FIELDS:
         findings.place(Severity.WARNING, "no-effect-here", block, *place, f"{keyword} is kept. {row.help}", "")
     elif row.status is Status.IGNORED and keyword not in _NOT_WORTH_SAYING and block.scope is not Scope.FAILOVER:
-        findings.place(Severity.NOTE, "not-used", block, *place, f"{keyword} is kept and not used.", row.help)
+        findings.place(Severity.NOTE, "not-used", block, *place, f"{keyword} is kept and has no effect here.", "")
 
 
 def _text_value(findings: Findings, block: Block, statement: Statement, row: Field) -> None:

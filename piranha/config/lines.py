@@ -1,6 +1,6 @@
 """One line -> keyword and value, with all that is odd about it.
 
-Nothing is thrown away: a line that cannot be understood keeps its text as its value, so that it can be shown and mended.
+Nothing is thrown away: a line that cannot be understood keeps its text as its value, to be shown and mended.
 """
 
 import re
@@ -21,7 +21,7 @@ _WORDS_BEFORE_VALUE = 2
 
 
 def statement_of(text: str, start: int, number: int, scope: Scope) -> Statement:
-    """Return a line (with its line end, beginning at an offset) as a statement; the usual spelling goes the short way."""
+    """Return a line (with its line end, beginning at an offset) as a statement."""
     found = _PLAIN_LINE.fullmatch(text)
     if found is not None:
         blanks, keyword, bare, quoted = found.groups()

@@ -57,7 +57,10 @@ def _heartbeats(findings: Findings) -> None:
     keepalive, deadtime = cluster.keepalive_s, cluster.deadtime_s
     if 1 <= deadtime <= keepalive:
         severity = Severity.ERROR if cluster.is_backup_active else Severity.WARNING
-        message = f"deadtime ({deadtime}) is not longer than keepalive ({keepalive}): the partner would look dead between two heartbeats."
+        message = (
+            f"deadtime ({deadtime}) is not longer than keepalive ({keepalive}): "
+            "the partner would look dead between two heartbeats."
+        )
         keyword = "deadtime" if root.effective("deadtime") else "keepalive"
         findings.say(severity, "short-deadtime", root, keyword, message, "Make deadtime at least twice keepalive.")
     elif 1 <= deadtime < 2 * keepalive and cluster.is_backup_active:

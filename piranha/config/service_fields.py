@@ -128,7 +128,8 @@ SERVICE_FIELDS = (
         type=FieldType.MASK,
         default=None,
         label="Persistence Network Mask",
-        help="Clients of one network count as one client. Used only with persistence; 255.255.255.255 means each alone.",
+        help="Clients of one network count as one client. Used only with persistence; "
+        "255.255.255.255 means each alone.",
         bad_code="",
         all_ones_is_unset=True,
     ),
@@ -169,8 +170,8 @@ SERVICE_FIELDS = (
         type=FieldType.QSTRING,
         default=None,
         label="Sending Program",
-        help="A program that checks one real server and prints an answer, which must equal Expect; Send is ignored then. "
-        "As words of their own, %h stands for the server's address and %p for its port. It is run without a shell.",
+        help="A program that checks one real server and prints an answer, which must equal Expect; Send is ignored "
+        "then. As words of their own, %h stands for the server's address and %p for its port. No shell is used.",
         example="/usr/local/bin/check_dns %h",
     ),
     Field(
@@ -180,8 +181,8 @@ SERVICE_FIELDS = (
         default=None,
         proposed="none",
         label="Load monitoring tool",
-        help="Asks the real servers for their load and adapts the weights. rup needs rstatd, ruptime needs rwhod on every "
-        "real server; it goes badly with weighted schedulers.",
+        help="Asks the real servers for their load and adapts the weights. rup needs rstatd, ruptime needs rwhod on "
+        "every real server; it goes badly with weighted schedulers.",
         choices=LOAD_MONITORS,
     ),
     Field(

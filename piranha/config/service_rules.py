@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 
-import re2
-
 from piranha.config.blocks import Block
-from piranha.config.escapes import translate
+from piranha.config.expressions import expression_fault
 from piranha.config.faults import Severity
 from piranha.config.fields import LOAD_MONITORS, Scope
 from piranha.config.findings import Findings
@@ -82,29 +80,15 @@ def _check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
         message = "use_regex has no effect with a sending program."
         findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "")
     elif virtual.uses_regex and virtual.expect:
-        _regular_expression(findings, virtual.expect, block)
+        fault = expression_fault(virtual.expect)
+        if fault is not None:
+            findings.say(Severity.ERROR, "bad-regex", block, "expect", fault.message, fault.advice)
     if virtual.load_monitor and all(choice.value != virtual.load_monitor for choice in LOAD_MONITORS):
         message = f'"{shown(virtual.load_monitor)}" is no load monitoring tool known here.'
         advice = f"Known are {', '.join(choice.value for choice in LOAD_MONITORS)}."
         findings.say(Severity.WARNING, "own-load-monitor", block, "load_monitor", message, advice)
     if virtual.reentry_s == 0:
         findings.say(Severity.NOTE, "reentry-zero", block, "reentry", "A re-entry time of 0 counts as 180 seconds.", "")
-
-
-def _regular_expression(findings: Findings, expect: str, block: Block) -> None:
-    options = re2.Options()
-    options.log_errors = False
-    options.encoding = re2.Options.Encoding.LATIN1
-    try:
-        re2.compile(translate(expect)[0], options=options)
-    except re2.error as error:
-        message = f"Expect is no regular expression: {shown(_reason(error))}."
-        findings.say(Severity.ERROR, "bad-regex", block, "expect", message, "Mend it, or set use_regex = 0.")
-
-
-def _reason(error: Exception) -> str:
-    reason = error.args[0] if error.args else ""
-    return reason.decode("latin-1") if isinstance(reason, bytes) else str(reason)
 
 
 def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> None:
@@ -181,11 +165,11 @@ def _same_addresses(findings: Findings) -> None:
         first = seen.setdefault(virtual.address.host, virtual)
         assert first.address is not None
         if first.address.device != virtual.address.device and virtual.address.device and first.address.device:
-            message = f'The virtual server "{shown(first.name)}" has this address on {shown(first.address.device)}, which is used.'
+            message = f'"{shown(first.name)}" has this address on {shown(first.address.device)}, which is used.'
             findings.say(Severity.WARNING, "other-device", block, "address", message, "Write the same device.")
         if first.vip_nmask != virtual.vip_nmask:
             mask = first.vip_nmask or "none"
-            message = f'The virtual server "{shown(first.name)}" has this address with another netmask ({mask}), which is used.'
+            message = f'"{shown(first.name)}" has this address with another netmask ({mask}), which is used.'
             findings.say(Severity.WARNING, "other-netmask", block, "vip_nmask", message, "Choose the same netmask.")
 
 

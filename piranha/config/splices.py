@@ -69,9 +69,8 @@ def line_splices(document: Document, block: Block, values: Mapping[str, str | No
         elif row is not None:
             added.append((keyword, spelled(row, value)))
     order = ORDER[block.scope]
-    removed = {keyword for keyword, value in values.items() if value is None}
     for keyword, text in sorted(added, key=lambda pair: order.index(pair[0])):
-        splices.append(_added(document.plain, block, keyword, text, removed))
+        splices.append(_added(document.plain, block, keyword, text))
     return splices
 
 
@@ -91,12 +90,12 @@ def _changed(text: str, statement: Statement, keyword: str, value: str) -> Splic
     return Splice(statement.value_start, end, value)
 
 
-def _added(text: str, block: Block, keyword: str, value: str, removed: set[str]) -> Splice:
-    """Add a line where the canonical order puts it, among the lines that stay."""
+def _added(text: str, block: Block, keyword: str, value: str) -> Splice:
+    """Add a line where the canonical order puts it."""
     if keyword == "serial_no":
         neighbour = block.statements[0] if block.statements else None
         return Splice(0, 0, _line_like(text, block, neighbour, keyword, value))
-    before, behind = _neighbours(block, keyword, removed)
+    before, behind = _neighbours(block, keyword)
     if before is not None:
         return Splice(before.end, before.end, _line_like(text, block, before, keyword, value))
     if behind is not None:
@@ -110,7 +109,7 @@ def _added(text: str, block: Block, keyword: str, value: str, removed: set[str])
     return Splice(place, place, _line_like(text, block, None, keyword, value))
 
 
-def _neighbours(block: Block, keyword: str, removed: set[str]) -> tuple[Statement | None, Statement | None]:
+def _neighbours(block: Block, keyword: str) -> tuple[Statement | None, Statement | None]:
     """Return the line to follow, or else the line to precede.
 
     Inside of a service only lines before its first server count: a `port` behind a server comes too late for it.
@@ -121,7 +120,7 @@ def _neighbours(block: Block, keyword: str, removed: set[str]) -> tuple[Statemen
         lines = block.statements
     ranks = {each: place for place, each in enumerate(ORDER[block.scope])}
     mine = ranks[keyword]
-    known = [line for line in lines if line.keyword in ranks and line.keyword not in removed]
+    known = [line for line in lines if line.keyword in ranks]
     before = [line for line in known if ranks[line.keyword] < mine]
     if before:
         return max(before, key=lambda line: (ranks[line.keyword], line.start)), None

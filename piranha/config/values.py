@@ -91,15 +91,14 @@ def read_integer(text: str, *, is_cut: bool = True) -> Read:
         return Reading(
             value, str(value), f'"{shown(text)}" is too large; 32 bits of it count: {value}.', f"Write {value}."
         )
-    if _PLAIN_INTEGER.fullmatch(text):
+    if text == str(value):
         return Reading(value, text)
-    reason = (
-        "is empty and counts as"
-        if text == ""
-        else "is an octal number:"
-        if _is_octal(text)
-        else "is an unusual spelling of"
-    )
+    if text == "":
+        reason = "is empty and counts as"
+    elif _is_octal(text):
+        reason = "is an octal number:"
+    else:
+        reason = "is too large and counts as" if _PLAIN_INTEGER.fullmatch(text) else "is an unusual spelling of"
     return Reading(value, str(value), f'"{shown(text)}" {reason} {value}.', f"Write {value}.")
 
 
@@ -108,7 +107,7 @@ def _is_octal(text: str) -> bool:
 
 
 def read_boolean(text: str, *, takes_any_number: bool = False, takes_two: bool = False) -> Read:
-    """Read 0 or 1. `takes_any_number`: every number but 0 is 1; `takes_two`: 2 is 0 (some GUIs wrote it for "deleted")."""
+    """Read 0 or 1. `takes_any_number`: every number but 0 is 1; `takes_two`: 2 is 0 (a GUI wrote it for "deleted")."""
     read = read_integer(text)
     if isinstance(read, ValueFault):
         return ValueFault(f'"{shown(text)}" is neither 0 nor 1.', "Write 1 for yes or 0 for no.", read.code)

@@ -1,0 +1,42 @@
+"""Where an expected text stops being a regular expression."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piranha.config.expressions import expression_fault
+
+
+@pytest.mark.parametrize("text", ["", "HTTP", r"HTTP/1\\.[01] (200|204)", r"^220 .*\r\n", "a{2,3}", "grüße", r"\\d+"])
+def test_an_expression_has_no_fault(text: str) -> None:
+    assert expression_fault(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("a(b", 2),
+        ("a)b", 2),
+        ("(a(b)", 1),
+        ("*", 1),
+        ("ab**", 3),
+        ("x[bc", 2),
+        ("x[z-a]", 3),
+        ("a{1001}", 2),
+        # An escape is two characters as typed and one byte as searched.
+        (r"\n\n(", 5),
+        (r"\\.)", 4),
+        (r"(?<!x)y", 1),
+    ],
+)
+def test_the_fault_is_placed_in_the_text_as_typed(text: str, position: int) -> None:
+    fault = expression_fault(text)
+    assert fault is not None
+    assert fault.position == position
+    assert f"at character {position}" in fault.message
+
+
+@given(st.text(alphabet=r"ab()[]{}*+?|^$.\,-", max_size=20))
+def test_any_text_has_an_answer_and_its_place_is_in_the_text(text: str) -> None:
+    fault = expression_fault(text)
+    assert fault is None or 1 <= fault.position <= len(text) + 1

@@ -1,0 +1,338 @@
+"""Every rule: broken once, told once, with its place, its severity, and whether it stops an Apply."""
+
+import time
+
+import pytest
+
+from piranha.config.faults import Fault, Severity
+from piranha.config.load import load
+
+# A pair of routers with two virtual servers, in which nothing is wrong.
+SOUND = r"""serial_no = 1
+primary = 192.0.2.1
+primary_private = 10.0.0.1
+service = lvs
+backup_active = 1
+backup = 192.0.2.2
+backup_private = 10.0.0.2
+heartbeat = 1
+heartbeat_port = 539
+keepalive = 6
+deadtime = 18
+network = nat
+nat_router = 10.0.0.254 eth1:1
+nat_nmask = 255.255.255.0
+syncdaemon = 1
+syncd_iface = eth1
+syncd_id = 3
+virtual http {
+     active = 1
+     address = 192.0.2.80 eth0:1
+     vip_nmask = 255.255.255.0
+     port = 80
+     persistent = 60
+     pmask = 255.255.255.0
+     send = "GET / HTTP/1.0\r\n\r\n"
+     expect = "HTTP"
+     use_regex = 0
+     load_monitor = none
+     scheduler = wlc
+     protocol = tcp
+     timeout = 6
+     reentry = 15
+     server web1 {
+         address = 10.0.0.21
+         active = 1
+         port = 8080
+         weight = 1
+     }
+     server web2 {
+         address = 10.0.0.22
+         active = 1
+         weight = 0
+     }
+}
+virtual ftp {
+     active = 1
+     address = 192.0.2.21 eth0:2
+     port = 21
+     fwmark = 21
+     persistent = 300
+     expect = "220"
+     timeout = 6
+     reentry = 15
+     server ftp1 {
+         address = 10.0.0.23
+         active = 1
+     }
+}
+"""
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+STOPS = True
+HTTP, FTP = "virtual[http]", "virtual[ftp]"
+WEB1, WEB2 = "virtual[http].server[web1]", "virtual[http].server[web2]"
+
+# What to replace in the sound file, by what; the fault: code, severity, block, line, and whether it stops an Apply.
+BROKEN = [
+    # routers and heartbeats
+    ("primary = 192.0.2.1\n", "", "no-primary", WARNING, "", 0, not STOPS),
+    ("primary = 192.0.2.1\n", "primary = 0.0.0.0\n", "bad-value", ERROR, "", 2, STOPS),
+    ("backup = 192.0.2.2\n", "backup = 0.0.0.0\n", "no-backup", WARNING, "", 5, not STOPS),
+    ("backup = 192.0.2.2\n", "", "no-backup", WARNING, "", 5, not STOPS),
+    ("backup = 192.0.2.2\n", "backup = 192.0.2.1\n", "same-routers", ERROR, "", 6, STOPS),
+    ("primary_private = 10.0.0.1\n", "", "one-private", WARNING, "", 6, not STOPS),
+    ("backup_private = 10.0.0.2\n", "", "one-private", WARNING, "", 3, not STOPS),
+    ("heartbeat_port = 539", "heartbeat_port = 70000", "out-of-range", ERROR, "", 9, STOPS),
+    ("keepalive = 6", "keepalive = 0", "out-of-range", ERROR, "", 10, STOPS),
+    ("deadtime = 18", "deadtime = 6", "short-deadtime", ERROR, "", 11, STOPS),
+    ("deadtime = 18", "deadtime = 11", "short-deadtime", WARNING, "", 11, not STOPS),
+    ("deadtime = 18", "deadtime = 18s", "bad-value", ERROR, "", 11, STOPS),
+    ("backup_active = 1", "backup_active = 0\nmonitor_links = 1", "needs-backup", NOTE, "", 6, not STOPS),
+    ("192.0.2.80 eth0:1", "192.0.2.1 eth0:1", "not-floating", WARNING, HTTP, 20, not STOPS),
+    # network, sync daemon, disks
+    ("network = nat\n", "", "no-network", NOTE, "", 0, not STOPS),
+    ("nat_router = 10.0.0.254 eth1:1\n", "", "no-nat-router", WARNING, "", 12, not STOPS),
+    ("10.0.0.254 eth1:1", "0.0.0.0 eth1:1", "no-nat-router", WARNING, "", 13, not STOPS),
+    ("10.0.0.254 eth1:1", "10.0.0.254", "missing-device", ERROR, "", 13, STOPS),
+    ("nat_nmask = 255.255.255.0", "nat_nmask = 255.0.255.0", "out-of-range", ERROR, "", 14, STOPS),
+    ("syncd_iface = eth1", "syncd_iface = fifteen_letters", "bad-device", ERROR, "", 16, None),
+    ("syncd_iface = eth1", "syncd_iface = sixteen_letters__", "bad-device", ERROR, "", 16, STOPS),
+    ("syncd_iface = eth1", "syncd_iface = a/b", "bad-device", ERROR, "", 16, STOPS),
+    ("syncd_id = 3", "syncd_id = 300", "out-of-range", ERROR, "", 17, STOPS),
+    ("serial_no = 1\n", "primary_shared = /dev/sdb\n", "one-shared-disk", WARNING, "", 1, not STOPS),
+    ("serial_no = 1\n", "backup_shared = /dev/sdb\n", "one-shared-disk", WARNING, "", 1, not STOPS),
+    (
+        "serial_no = 1\n",
+        "primary_shared = /dev/sdb\nbackup_shared = /dev/sdb\n",
+        "no-conflict-action", WARNING, "", 1, not STOPS,
+    ),
+    # virtual servers
+    ("     address = 192.0.2.80 eth0:1\n", "", "no-address", ERROR, HTTP, 18, STOPS),
+    ("192.0.2.80 eth0:1", "0.0.0.0 eth0:1", "no-address", ERROR, HTTP, 20, STOPS),
+    ("192.0.2.80 eth0:1", "192.0.2.80", "missing-device", ERROR, HTTP, 20, STOPS),
+    ("192.0.2.80 eth0:1", "192.0.2.80 sixteen_letters__:1", "bad-device", ERROR, HTTP, 20, STOPS),
+    ("192.0.2.80 eth0:1", "192.0.2.80 eth0", "no-alias", WARNING, HTTP, 20, not STOPS),
+    ("192.0.2.80 eth0:1", "192.0.2.80 eth0:1 eth1:1", "extra-words", ERROR, HTTP, 20, STOPS),
+    ("192.0.2.80 eth0:1", "2001:db8::80 eth0:1", "newer-than-original", WARNING, HTTP, 20, not STOPS),
+    ("     port = 80\n", "     port = 0\n", "out-of-range", ERROR, HTTP, 22, STOPS),
+    ("     timeout = 6\n", "     timeout = 0\n", "out-of-range", ERROR, HTTP, 31, STOPS),
+    ("     reentry = 15\n", "     reentry = 0\n", "reentry-zero", NOTE, HTTP, 32, not STOPS),
+    ("     reentry = 15\n", "     reentry = -1\n", "out-of-range", ERROR, HTTP, 32, STOPS),
+    ("vip_nmask = 255.255.255.0", "vip_nmask = 24", "out-of-range", ERROR, HTTP, 21, STOPS),
+    ("fwmark = 21", "fwmark = -1", "out-of-range", ERROR, FTP, 49, STOPS),
+    ("     persistent = 300\n", "", "mark-without-persistence", WARNING, FTP, 49, not STOPS),
+    ("     persistent = 60\n", "", "mask-without-persistence", WARNING, HTTP, 23, not STOPS),
+    ("scheduler = wlc", "scheduler = mh", "newer-than-original", WARNING, HTTP, 29, not STOPS),
+    ("scheduler = wlc", "scheduler = best", "bad-value", ERROR, HTTP, 29, STOPS),
+    ("load_monitor = none", "load_monitor = /bin/x", "own-load-monitor", WARNING, HTTP, 28, not STOPS),
+    (
+        "     active = 1\n     address = 192.0.2.80",
+        "     active = yes\n     address = 192.0.2.80",
+        "bad-value", ERROR, HTTP, 19, STOPS,
+    ),
+    # checks
+    (
+        "     expect = \"HTTP\"\n",
+        "     expect = \"HTTP\"\n     send_program = \"/x %h\"\n",
+        "send-ignored", WARNING, HTTP, 25, not STOPS,
+    ),
+    (
+        "     expect = \"220\"\n",
+        "     send_program = \"/x %h\"\n",
+        "program-without-expect", WARNING, FTP, 51, not STOPS,
+    ),
+    ("     expect = \"220\"\n", "     protocol = udp\n", "udp-without-expect", WARNING, FTP, 51, not STOPS),
+    ("     expect = \"220\"\n", "     expect = \"2(\"\n     use_regex = 1\n", "bad-regex", ERROR, FTP, 51, STOPS),
+    (
+        "     expect = \"220\"\n",
+        "     expect = \"220\"\n     send_program = \"/x\"\n     use_regex = 1\n",
+        "regex-ignored", NOTE, FTP, 53, not STOPS,
+    ),
+    ("expect = \"220\"", "expect = \"2\\d\\d\"", "unknown-escape", WARNING, FTP, 51, not STOPS),
+    ("expect = \"220\"", f"expect = \"{'2' * 255}\"", "long-text", WARNING, FTP, 51, not STOPS),
+    # real servers
+    ("         address = 10.0.0.21\n", "", "no-address", ERROR, WEB1, 33, STOPS),
+    ("address = 10.0.0.21", "address = 0.0.0.0", "no-address", ERROR, WEB1, 34, STOPS),
+    ("address = 10.0.0.21", "address = 0", "no-address", ERROR, WEB1, 34, STOPS),
+    ("address = 10.0.0.21", "address = 10.0.0.300", "bad-value", ERROR, WEB1, 34, STOPS),
+    ("         weight = 1\n", "         weight = 65536\n", "out-of-range", ERROR, WEB1, 37, STOPS),
+    ("         weight = 1\n", "         weight = -1\n", "out-of-range", ERROR, WEB1, 37, STOPS),
+    ("port = 8080", "port = 0", "out-of-range", ERROR, WEB1, 36, STOPS),
+    ("network = nat", "network = direct", "port-not-mapped", WARNING, WEB1, 36, not STOPS),
+    ("10.0.0.22", "10.0.0.21\n         port = 8080", "same-server", WARNING, WEB2, 40, not STOPS),
+    ("server web2", "server web1", "duplicate-name", WARNING, "virtual[http].server[web1#2]", 39, not STOPS),
+    ("         address = 10.0.0.23\n         active = 1\n", "", "no-active-server", WARNING, FTP, 45, not STOPS),
+    # several of them
+    ("virtual ftp", "virtual http", "duplicate-name", WARNING, "virtual[http#2]", 45, not STOPS),
+    (
+        "     address = 192.0.2.21 eth0:2\n     port = 21\n     fwmark = 21\n",
+        "     address = 192.0.2.80 eth0:1\n     vip_nmask = 255.255.255.0\n     port = 80\n",
+        "same-service", ERROR, HTTP, 47, None,
+    ),
+    (
+        "     address = 192.0.2.21 eth0:2\n     port = 21\n     fwmark = 21\n",
+        "     address = 192.0.2.80 eth0:1\n     vip_nmask = 255.255.255.0\n     port = 80\n",
+        "same-service", ERROR, FTP, 47, STOPS,
+    ),
+    ("     port = 80\n", "     port = 80\n     fwmark = 21\n", "mark-persistence", WARNING, FTP, 50, not STOPS),
+    ("192.0.2.21 eth0:2", "192.0.2.80 eth0:2", "other-device", WARNING, FTP, 47, not STOPS),
+    ("192.0.2.21 eth0:2", "192.0.2.80 eth0:1", "other-netmask", WARNING, FTP, 45, not STOPS),
+    # kinds of block
+    ("service = lvs", "service = fos", "nothing-active", WARNING, "", 4, not STOPS),
+    ("service = lvs", "service = fos", "not-in-force", NOTE, HTTP, 18, not STOPS),
+    (
+        "virtual ftp {",
+        'failover relay {\n     active = 1\n     address = 192.0.2.25 eth0:5\n     start_cmd = "/x"\n}\nvirtual ftp {',
+        "no-command", WARNING, "failover[relay]", 45, not STOPS,
+    ),
+    # shape
+    ("     server web2 {", "     server {", "missing-name", ERROR, 'virtual[http].server[""]', 39, STOPS),
+    ("     }\n     server web2 {", "     server web2 {", "missing-brace", ERROR, WEB1, 33, STOPS),
+    ("     }\n}\nvirtual ftp {", "     }\nvirtual ftp {", "missing-brace", ERROR, HTTP, 18, STOPS),
+    (
+        "     reentry = 15\n     server web1 {",
+        "     reentry = 15\n}\n     server web1 {",
+        "server-outside", ERROR, "server[web1]", 34, STOPS,
+    ),
+    ("     }\n     server web2 {", "     } server web2 {", "lost-block", ERROR, WEB1, 38, STOPS),
+    ("virtual ftp {", "virtual ftp", "bad-header", ERROR, "", 45, STOPS),
+    ("virtual ftp {", "}}\nvirtual ftp {", "not-understood", ERROR, "", 45, STOPS),
+    ("virtual ftp {", "<<<<<<< HEAD\nvirtual ftp {", "not-understood", ERROR, "", 45, STOPS),
+    ("network = nat", "netwrok = nat", "unknown-keyword", WARNING, "", 12, not STOPS),
+    ("network = nat", "network = nat\nport = 80", "misplaced-keyword", WARNING, "", 13, not STOPS),
+    ("network = nat", "network = nat\0", "nul-byte", ERROR, "", 12, STOPS),
+    ("virtual ftp", f"virtual {'f' * 61}", "long-name", WARNING, f"virtual[{'f' * 61}]", 45, not STOPS),
+    ("network = nat", f"network = nat{' x' * 97}", "too-many-words", ERROR, "", 12, STOPS),
+]  # fmt: skip
+
+
+def faults_of(text: str) -> tuple[Fault, ...]:
+    return load(text).faults
+
+
+def test_nothing_is_wrong_with_a_sound_file() -> None:
+    assert faults_of(SOUND) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "severity", "path", "line", "stops"),
+    BROKEN,
+    ids=[f"{each[2]}-{number}" for number, each in enumerate(BROKEN)],
+)
+def test_a_broken_rule_is_told_with_its_place(
+    old: str, new: str, code: str, severity: Severity, path: str, line: int, stops: bool | None
+) -> None:
+    assert old in SOUND
+    found = [fault for fault in faults_of(SOUND.replace(old, new, 1)) if fault.code == code and fault.path == path]
+    if stops is None:  # the counter-example of the row below: this much is still all right
+        assert found == []
+        return
+    assert [(fault.severity, fault.line, fault.stops_apply) for fault in found] == [(severity, line, stops)]
+    assert found[0].message
+    assert found[0].column >= (1 if line else 0)
+
+
+@pytest.mark.parametrize("row", [row for row in BROKEN if row[3] is ERROR and row[6]], ids=lambda row: row[2])
+def test_an_error_in_a_block_that_is_not_in_force_stops_nothing(
+    row: tuple[str, str, str, Severity, str, int, bool],
+) -> None:
+    old, new, code, _, path, _, _ = row
+    is_of_shape = code in {"missing-brace", "server-outside"}
+    if not path or is_of_shape or new.startswith("     active = yes"):
+        return
+    broken = SOUND.replace(old, new, 1)
+    inactive = broken.replace("     active = 1\n", "     active = 0\n")
+    for text in (inactive, broken.replace("service = lvs", "service = fos")):
+        assert [fault for fault in faults_of(text) if fault.path == path and fault.stops_apply] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "off"),
+    [
+        ("keepalive = 6", "keepalive = 0", ("backup_active = 1", "backup_active = 0")),
+        ("heartbeat_port = 539", "heartbeat_port = 0", ("backup_active = 1", "backup_active = 0")),
+        ("nat_nmask = 255.255.255.0", "nat_nmask = 255.0.255.0", ("network = nat", "network = tunnel")),
+        ("10.0.0.254 eth1:1", "10.0.0.254", ("network = nat", "network = tunnel")),
+        ("syncd_id = 3", "syncd_id = 300", ("syncdaemon = 1", "syncdaemon = 0")),
+        ("serial_no = 1", "serial_no = 1\nheartbeat = 5", ("", "")),
+        ("serial_no = 1", "serial_no = 1\nsync = 5", ("", "")),
+    ],
+)
+def test_an_error_in_a_setting_that_is_not_in_force_stops_nothing(old: str, new: str, off: tuple[str, str]) -> None:
+    errors = [fault for fault in faults_of(SOUND.replace(old, new, 1).replace(*off, 1)) if fault.severity is ERROR]
+    assert len(errors) == 1
+    assert not errors[0].stops_apply
+
+
+def test_a_service_that_is_not_active_takes_no_address_from_another() -> None:
+    text = SOUND.replace("192.0.2.21 eth0:2\n     port = 21\n     fwmark = 21", "192.0.2.80 eth0:1\n     port = 80")
+    assert "same-service" in [fault.code for fault in faults_of(text)]
+    head, _, ftp = text.rpartition("     active = 1\n     address")
+    assert "same-service" not in [fault.code for fault in faults_of(f"{head}     active = 0\n     address{ftp}")]
+
+
+def test_a_short_deadtime_matters_little_to_a_router_without_partner() -> None:
+    alone = SOUND.replace("backup_active = 1", "backup_active = 0")
+    assert faults_of(alone.replace("deadtime = 18", "deadtime = 11")) == ()
+    (fault,) = faults_of(alone.replace("deadtime = 18", "deadtime = 6"))
+    assert (fault.code, fault.severity) == ("short-deadtime", WARNING)
+
+
+def test_an_active_that_cannot_be_read_counts_as_meant() -> None:
+    text = SOUND.replace("     active = 1\n     address = 192.0.2.80", "     active = yes\n     address = 192.0.2.80")
+    (fault,) = [fault for fault in faults_of(text) if fault.keyword == "active"]
+    assert fault.stops_apply
+    assert not load(text).cluster.virtual_servers[0].is_active
+
+
+def test_two_virtual_servers_may_share_a_mark_if_their_persistence_is_the_same() -> None:
+    text = SOUND.replace(
+        "     port = 80\n     persistent = 60\n     pmask = 255.255.255.0\n",
+        "     port = 80\n     persistent = 300\n     fwmark = 21\n",
+    )
+    assert [(fault.code, fault.severity) for fault in faults_of(text)] == [("same-mark", NOTE)]
+
+
+def test_all_faults_of_a_file_are_told_at_once_and_in_its_order() -> None:
+    text = SOUND
+    for old, new in (("keepalive = 6", "keepalive = x"), ("port = 21", "port = x y"), ("weight = 0", "weight = x")):
+        text = text.replace(old, new)
+    faults = faults_of(text)
+    assert [(fault.line, fault.code) for fault in faults if fault.severity is ERROR] == [
+        (10, "bad-value"),
+        (42, "bad-value"),
+        (48, "extra-words"),
+    ]
+    assert [fault.line for fault in faults] == sorted(fault.line for fault in faults)
+
+
+def test_a_fault_shows_the_text_it_is_about() -> None:
+    (fault,) = faults_of(SOUND.replace("weight = 0", "weight = heavy"))
+    assert (fault.text, fault.keyword) == ("heavy", "weight")
+    assert fault.located("lvs.cf") == (
+        'lvs.cf:42:19: error: "heavy" is not a whole number. Write it in plain digits, for example 6.'
+    )
+
+
+def test_an_unknown_keyword_gets_the_one_that_may_be_meant() -> None:
+    (fault,) = [
+        fault for fault in faults_of(SOUND.replace("network = nat", "netwrok = nat")) if fault.code == "unknown-keyword"
+    ]
+    assert fault.advice.startswith("Is network meant?")
+
+
+def test_a_large_file_costs_no_more_per_line_than_a_small_one(large_text: str) -> None:
+    head, _, services = large_text.partition("virtual ")
+    small = head + "virtual " + services[: services.index("virtual v40 ")]
+
+    def cost(text: str) -> float:
+        load(text)
+        costs = []
+        for _ in range(3):
+            start = time.process_time()
+            load(text)
+            costs.append(time.process_time() - start)
+        return min(costs) / len(text)
+
+    # Five times the size: quadratic work would cost five times as much per byte.
+    assert cost(large_text) < 3 * cost(small)
