@@ -64,6 +64,10 @@ lint: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp ## requests per second through the embedded data path beside a direct connection
 	@$(BIN)/python -m tests.bench_embedded $(ARGS)
 
+.PHONY: screenshot
+screenshot: $(VENV)/test.stamp ## take the README's picture of the GUI anew
+	@$(BIN)/python -m tests.take_screenshot
+
 .PHONY: lock
 lock: | $(BIN)/python ## compute requirements/*.lock anew from pyproject.toml and requirements/*.in
 	@$(PIP) install uv

@@ -24,7 +24,7 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
 PROGRAMS = [
     *commands(main.piranha, "piranha"),
     *commands(pulse.pulse, "pulse"),
-    *commands(gui.gui, "piranha-gui"),
+    *commands(gui.main, "piranha-gui"),
     *commands(passwd.main, "piranha-passwd"),
 ]
 

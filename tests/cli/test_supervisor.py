@@ -71,18 +71,33 @@ async def test_a_killed_program_is_started_again_and_that_is_said(tmp_path: Path
     assert not is_running(second)
 
 
-async def test_a_stopped_program_stays_stopped_until_it_is_started(tmp_path: Path) -> None:
-    heard = Heard()
-    supervisor = Supervisor([program(tmp_path, "web1", SAYS_READY)], os.environ, heard.say)
+async def test_a_stopped_program_stays_stopped_until_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, started = Heard(), []
+    spawn = Supervisor._spawn
+
+    async def noted(self: Supervisor, wanted: Program, *handles: int) -> asyncio.subprocess.Process:
+        started.append(wanted.name)
+        return await spawn(self, wanted, *handles)
+
+    monkeypatch.setattr(Supervisor, "_spawn", noted)
+    both = [program(tmp_path, name, SAYS_READY) for name in ("web1", "web2")]
+    supervisor = Supervisor(both, os.environ, heard.say)
     async with supervisor.running():
         await supervisor.start("web1")
+        await supervisor.start("web2")
         pid = supervisor.pid("web1")
         assert pid is not None
         await supervisor.stop("web1")
-        assert supervisor.pid("web1") is None
         assert not is_running(pid)
+        # Meanwhile others come and go.
+        await supervisor.stop("web2")
+        await supervisor.start("web2")
+        assert supervisor.pid("web1") is None
         await supervisor.start("web1")
         assert supervisor.pid("web1") is not None
+    assert started == ["web1", "web2", "web2", "web1"]
     assert heard.sentences.empty()
 
 
