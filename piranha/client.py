@@ -124,7 +124,7 @@ class EngineClient:
             if status >= 400:
                 raise raised_for(msgspec.json.decode(body, type=Refusal))
             return msgspec.json.decode(body, type=kind)
-        except msgspec.ValidationError as problem:
+        except (msgspec.DecodeError, UnicodeError) as problem:
             raise EngineUnavailable(
                 f"The engine's answer to {method} {path} cannot be understood (HTTP {status}, {problem}). "
                 "Are the engine and this program of one version?"
@@ -210,9 +210,7 @@ def short_address(path: Path) -> Iterator[str]:
         return
     relative = os.path.relpath(path)
     if len(os.fsencode(relative)) > ADDRESS_BYTES_MAX:
-        raise OSError(
-            f"its path is longer than the {ADDRESS_BYTES_MAX} bytes a Unix socket's address may have"
-        )
+        raise OSError(f"its path is longer than the {ADDRESS_BYTES_MAX} bytes a Unix socket's address may have")
     yield relative
 
 

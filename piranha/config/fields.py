@@ -18,14 +18,8 @@ from piranha.config.field_types import (
     name_fault,
 )
 from piranha.config.global_fields import FORWARDING_METHODS, GLOBAL_FIELDS, SERVICE_KINDS
-from piranha.config.service_fields import (
-    GUI_ONLY_FIELDS,
-    IGNORED_SERVICE_FIELDS,
-    LOAD_MONITORS,
-    SCHEDULERS,
-    SERVER_FIELDS,
-    SERVICE_FIELDS,
-)
+from piranha.config.kept_fields import GUI_ONLY_FIELDS, IGNORED_SERVICE_FIELDS
+from piranha.config.service_fields import LOAD_MONITORS, SCHEDULERS, SERVER_FIELDS, SERVICE_FIELDS
 from piranha.config.values import Reading, Value, ValueFault, device_fault
 
 __all__ = [

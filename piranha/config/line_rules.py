@@ -10,8 +10,8 @@ from piranha.config.faults import Severity
 from piranha.config.field_types import LONGEST_NAME
 from piranha.config.fields import FIELDS, Field, Scope, Status, ValueFault, field, scopes_of
 from piranha.config.findings import Findings
+from piranha.config.kept_fields import IGNORED_SERVICE_FIELDS
 from piranha.config.model import FloatingAddress
-from piranha.config.service_fields import IGNORED_SERVICE_FIELDS
 from piranha.config.values import DEVICE, Read, shown
 
 LONGEST_COMPARED = 254

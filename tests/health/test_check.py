@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piranha.config.expressions import expression_fault
 from piranha.config.model import HostName, Protocol, RealServer, RealServerKey, ServiceKey, VirtualServer
 from piranha.health.check import (
     RECEIVED_BYTES_MAX,
@@ -239,3 +240,9 @@ def test_an_excerpt_is_one_short_printable_line(data: bytes) -> None:
     assert shown.isascii()
     assert shown.isprintable()
     assert len(shown) <= 48 * 4 + 5
+
+
+@pytest.mark.parametrize("text", ["HTTP", "(a", "*", "a{5000}", r"\\.", r"\d+", "[[:alpha:]]", "[b-a]", r"(a)\\1"])
+def test_the_form_and_the_check_agree_on_what_is_a_regular_expression(virtual: Make, server: Make, text: str) -> None:
+    check = check_of(virtual(expect=text, uses_regex=True), server())
+    assert isinstance(check, Unchecked) is (expression_fault(text) is not None)
