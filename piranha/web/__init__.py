@@ -1,1 +1,158 @@
-"""The GUI on port 3636."""
+"""The GUI on port 3636: pages made on the server, no JavaScript needed anywhere.
+
+It reads the configuration through the engine's API and changes it by edits sent there; it has no write access to any
+configuration itself. `create_app` is the door.
+"""
+
+import logging
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import Babel
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
+
+from piranha.client import EngineClient
+from piranha.errors import ConfigUnavailable, EngineUnavailable, NotPermitted, PiranhaError
+from piranha.paths import Paths
+from piranha.resources import tree
+from piranha.web import (
+    auth,
+    furniture,
+    global_settings,
+    monitor,
+    monitoring_scripts,
+    old_addresses,
+    pages,
+    plan,
+    real_servers,
+    redundancy,
+    virtual_servers,
+)
+from piranha.web.blocks import NoSuchBlock
+from piranha.web.client import NoConfig
+from piranha.web.sessions import SessionFolder
+from piranha.web.state import EXTENSION, Gui
+from piranha.web.texts import _
+
+BODY_BYTES_MAX = 1024 * 1024
+FORM_FIELDS_MAX = 500
+SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+log = logging.getLogger(__name__)
+
+
+def create_app(paths: Paths, **settings: Any) -> Flask:
+    """Return the GUI as a WSGI application.
+
+    Settings in capitals go to Flask's configuration. `engine_for`, `wall_clock` and `steady_clock` replace what
+    `state.Gui` says. Raises PiranhaError if the GUI's own folder cannot be used, FileNotFoundError if the
+    installation lost its templates.
+    """
+    app = Flask("piranha", template_folder=str(tree("templates")), static_folder=str(tree("static")))
+    folder = SessionFolder(paths.gui_state)
+    own = {name: settings.pop(name) for name in list(settings) if not name.isupper()}
+    own.setdefault("engine_for", lambda user, from_: EngineClient(paths.socket, user, from_))
+    app.config.update(
+        SECRET_KEY=folder.signing_key,
+        SESSION_COOKIE_NAME="piranha",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
+        MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX,
+        MAX_FORM_PARTS=FORM_FIELDS_MAX,
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        # No page of ours tells a referrer, so none can be asked for; the Origin is looked at instead.
+        WTF_CSRF_SSL_STRICT=False,
+        BOOTSTRAP_SERVE_LOCAL=True,
+        BABEL_DEFAULT_LOCALE="en",
+    )
+    app.config.update(settings)
+    app.extensions[EXTENSION] = Gui(paths=paths, folder=folder, **own)
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+    auth.logins.init_app(app)
+    # The gate comes before the check of tokens: whoever has no session learns nothing about his token.
+    app.before_request(auth.gate)
+    CSRFProtect(app)
+    Bootstrap5(app)
+    Babel(app)
+    for blueprint in (
+        auth.blueprint,
+        pages.blueprint,
+        monitor.blueprint,
+        global_settings.blueprint,
+        redundancy.blueprint,
+        virtual_servers.blueprint,
+        real_servers.blueprint,
+        monitoring_scripts.blueprint,
+        plan.blueprint,
+        old_addresses.blueprint,
+    ):
+        app.register_blueprint(blueprint)
+    furniture.furnish(app)
+    app.after_request(_headers)
+    app.register_error_handler(CSRFError, _wrong_token)
+    app.register_error_handler(Exception, _failed)
+    return app
+
+
+def _headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", SECURITY_POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if request.endpoint not in ("static", "bootstrap.static"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _wrong_token(_problem: CSRFError) -> ResponseReturnValue:
+    return auth.csrf_failed()
+
+
+def _failed(problem: Exception) -> ResponseReturnValue:
+    """Show one clear page for whatever went wrong, and log what a person cannot mend."""
+    if isinstance(problem, HTTPException):
+        if problem.response is not None or problem.code is None or problem.code < 400:
+            return problem
+        return _page(problem.code, problem.name, str(problem.description or ""), dict(problem.get_headers()))
+    match problem:
+        case NoConfig():
+            page = render_template(
+                "no_config.html",
+                file=problem.file,
+                exists=problem.exists,
+                sentence=str(problem),
+                engine_problem=problem.engine_problem,
+                typed=auth.typed_pairs(),
+            )
+            return page, 503
+        case NoSuchBlock():
+            return _page(404 if request.method in ("GET", "HEAD") else 409, _("Not there"), str(problem))
+        case EngineUnavailable() | ConfigUnavailable():
+            return _page(503, _("That cannot be done now"), str(problem))
+        case NotPermitted():
+            return _page(403, _("Not permitted"), str(problem))
+        case PiranhaError():
+            return _page(409, _("That was refused"), str(problem))
+        case _:
+            log.exception("%s %r failed", request.method, request.path)
+            sentence = _("The GUI failed at this. The log of piranha-gui says why.")
+            return _page(500, _("Something went wrong"), sentence)
+
+
+def _page(code: int, title: str, sentence: str, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+    g.is_bare = code == 500
+    typed = auth.typed_pairs() if code in (409, 503) else []
+    page = render_template("error.html", title=title, sentence=sentence, code=code, typed=typed)
+    kept = {name: text for name, text in (headers or {}).items() if name in ("Allow", "Retry-After")}
+    return page, code, kept

@@ -1,0 +1,166 @@
+"""Blocks as pages name them: by written path in the address, by name on the screen, never by position in the file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from piranha.config.document import Document
+from piranha.config.path import BlockPath, parse_block, written
+from piranha.errors import PiranhaError
+from piranha.status import EngineStatus, OverrideStatus, ServerStatus, VirtualServerStatus
+from piranha.web.client import status
+from piranha.web.texts import _
+
+VIRTUAL = ("virtual",)
+REAL = ("virtual", "server")
+
+
+class NoSuchBlock(PiranhaError):
+    """The page's block is not in lvs.cf (any more). `wanted` is its path as asked for."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(_("%(wanted)s is not in lvs.cf (any more).", wanted=wanted or _("Nothing")))
+        self.wanted = wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of the file and its values. `path` is what addresses and forms carry."""
+
+    steps: BlockPath
+    values: Mapping[str, str | None]
+
+    @property
+    def path(self) -> str:
+        """Return the written path."""
+        return written(self.steps)
+
+    @property
+    def parent(self) -> str:
+        """Return the written path of the block around it."""
+        return written(self.steps[:-1])
+
+    @property
+    def name(self) -> str:
+        """Return the name as the file has it."""
+        return self.steps[-1].name
+
+    @property
+    def title(self) -> str:
+        """Return the name, with its number where several blocks have it."""
+        return shown_name(self.steps)
+
+    @property
+    def is_active(self) -> bool:
+        """Say whether the block is configured to be in force."""
+        return (self.values.get("active") or "0").strip() in ("1", "2")
+
+    @property
+    def address(self) -> str:
+        """Return the first word of the address."""
+        return (self.values.get("address") or "").partition(" ")[0]
+
+    @property
+    def device(self) -> str:
+        """Return the second word of the address."""
+        return (self.values.get("address") or "").partition(" ")[2].strip()
+
+    @property
+    def has_usable_address(self) -> bool:
+        """Say whether there is an address that is not 0.0.0.0."""
+        return self.address not in ("", "0.0.0.0", "::")
+
+
+def shown_name(steps: BlockPath) -> str:
+    """Return the last name of a path as people read it."""
+    last = steps[-1]
+    if last.number == 1:
+        return last.name
+    return _("%(name)s (number %(number)s of this name)", name=last.name, number=last.number)
+
+
+def shown_path(path: str) -> str:
+    """Return a written path as people read it, `http / web1`; as it is if it is none."""
+    try:
+        steps = parse_block(path)
+    except ValueError:
+        return path
+    return " / ".join(shown_name(steps[: place + 1]) for place in range(len(steps)))
+
+
+def find(document: Document, wanted: str | None, kinds: Sequence[str], keywords: Sequence[str]) -> Block:
+    """Return the block that a request names. Raises NoSuchBlock."""
+    wanted = wanted or ""
+    try:
+        steps = parse_block(wanted)
+    except ValueError as problem:
+        raise NoSuchBlock(wanted) from problem
+    if tuple(step.kind for step in steps) != tuple(kinds) or not document.has(steps):
+        raise NoSuchBlock(wanted)
+    return block(document, steps, keywords)
+
+
+def block(document: Document, steps: BlockPath, keywords: Sequence[str]) -> Block:
+    """Return a block with the values of these keywords."""
+    return Block(steps, {keyword: document.get(steps, keyword) for keyword in keywords})
+
+
+def inside(document: Document, parent: BlockPath, kind: str, keywords: Sequence[str]) -> list[Block]:
+    """Return the blocks of a kind in a block, in file order."""
+    return [block(document, steps, keywords) for steps in document.blocks(parent) if steps[-1].kind == kind]
+
+
+def names_inside(document: Document, parent: BlockPath, kind: str) -> list[str]:
+    """Return the names of the blocks of a kind, in file order."""
+    return [steps[-1].name for steps in document.blocks(parent) if steps[-1].kind == kind]
+
+
+def live_virtual(path: str) -> VirtualServerStatus | None:
+    """Return what the engine tells of a virtual server, if it runs one of this path."""
+    told = status()
+    if told is None:
+        return None
+    return next((each for each in told.virtual_servers if each.path == path), None)
+
+
+def live_server(path: str) -> ServerStatus | None:
+    """Return what the engine tells of a real server, if it runs one of this path."""
+    told = status()
+    if told is None:
+        return None
+    return next((server for each in told.virtual_servers for server in each.servers if server.path == path), None)
+
+
+EVERYWHERE = " in every virtual server"
+
+
+@dataclass(frozen=True, slots=True)
+class SetByHand:
+    """An override as the pages show it. `target` is what clears it: a written path, or an address."""
+
+    told: OverrideStatus
+    target: str
+    title: str
+
+
+def set_by_hand(told: EngineStatus | None) -> list[SetByHand]:
+    """Return the overrides with the names of the real servers that they are for."""
+    if told is None:
+        return []
+    named = {
+        override.number: server.path
+        for virtual in told.virtual_servers
+        for server in virtual.servers
+        for override in server.overrides
+        if server.path
+    }
+    shown = []
+    for each in told.overrides:
+        if each.scope.endswith(EVERYWHERE):
+            shown.append(SetByHand(each, each.scope.removesuffix(EVERYWHERE), each.scope))
+        elif each.number in named:
+            shown.append(SetByHand(each, named[each.number], shown_path(named[each.number])))
+        else:
+            # The server is no longer in what runs: only its address is left to name it by.
+            endpoint = each.scope.rpartition(" -> ")[2]
+            shown.append(SetByHand(each, endpoint.rpartition(":")[0].strip("[]") or endpoint, each.scope))
+    return shown

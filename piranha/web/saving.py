@@ -1,0 +1,77 @@
+"""A save, and everything that may come of it, as a value that a page can show beside what was typed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flask import flash
+
+from piranha.config.edits import Edit, ExpectedPart
+from piranha.config.faults import Fault, Severity
+from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, EngineUnavailable, NotPermitted
+from piranha.messages import SaveAnswer
+from piranha.web.client import engine, read_again
+from piranha.web.texts import _
+
+FLASHED_FAULTS_MAX = 4
+FLASHED_CHARACTERS_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """Nothing was written. `status` is the page's HTTP status; `keyword` is where the engine saw the fault.
+
+    `current_text` is what the part says now, if somebody else changed it; else None.
+    """
+
+    status: int
+    sentence: str
+    keyword: str = ""
+    current_text: str | None = None
+
+
+def save(edits: Sequence[Edit], expected: Sequence[ExpectedPart]) -> SaveAnswer | Unsaved:
+    """Ask the engine to save these edits if these parts are as they were when the page was made."""
+    try:
+        answer = engine().save(edits, expected)
+    except ConfigConflict as problem:
+        read_again()
+        return Unsaved(409, str(problem), current_text=problem.current_text)
+    except EditRefused as problem:
+        return Unsaved(422, problem.sentence, problem.keyword)
+    except NotPermitted as problem:
+        return Unsaved(403, str(problem))
+    except (ConfigUnavailable, EngineUnavailable) as problem:
+        read_again()
+        return Unsaved(503, str(problem))
+    read_again()
+    return answer
+
+
+def tell(answer: SaveAnswer, done: str, faults: Iterable[Fault] = ()) -> None:
+    """Say on the next page what was done, and what is to say about the things concerned."""
+    if answer.changed:
+        flash(_("%(done)s lvs.cf is saved, serial_no %(serial)s.", done=done, serial=answer.serial_no), "success")
+    else:
+        flash(_("Nothing was changed: lvs.cf says that already."), "info")
+    for notice in answer.notices:
+        flash(notice, "info")
+    tell_faults(faults)
+
+
+def tell_faults(faults: Iterable[Fault]) -> None:
+    """Say the faults on the next page, the worst first, as many as a cookie can carry."""
+    rank = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+    worth = sorted(faults, key=lambda fault: rank.index(fault.severity))
+    worth = [fault for fault in worth if fault.severity is not Severity.NOTE]
+    for fault in worth[:FLASHED_FAULTS_MAX]:
+        sentence = f"{fault.message} {fault.advice}".strip()
+        flash(sentence[:FLASHED_CHARACTERS_MAX], "danger" if fault.severity is Severity.ERROR else "warning")
+    if len(worth) > FLASHED_FAULTS_MAX:
+        flash(_("And %(count)s more, listed on the page.", count=len(worth) - FLASHED_FAULTS_MAX), "warning")
+
+
+def faults_at(faults: Iterable[Fault], path: str, keywords: Sequence[str] | None = None) -> list[Fault]:
+    """Return the faults of a block with what is inside it, or of some keywords of that block alone."""
+    if keywords is not None:
+        return [fault for fault in faults if fault.path == path and fault.keyword in keywords]
+    return [fault for fault in faults if fault.path == path or (path and fault.path.startswith(f"{path}."))]
