@@ -138,13 +138,16 @@ def judge(expectation: Expectation | None, received: bytes, is_complete: bool) -
     if not received:
         return Verdict(False, "connection closed before anything was received") if is_complete else None
     answered = f"answered {excerpt(received)}"
+    # What is good is told by its first line; what is not, byte by byte.
+    first_line = received.split(b"\n", 1)[0].rstrip(b"\r")
+    greeted = f"answered {excerpt(first_line)}"
     match expectation.match:
         case Match.ANYTHING:
-            return Verdict(True, answered)
+            return Verdict(True, greeted)
         case Match.PREFIX:
             wanted = expectation.text
             if received.startswith(wanted):
-                return Verdict(True, answered)
+                return Verdict(True, greeted)
             if wanted.startswith(received) and not is_complete:
                 return None
             if wanted.startswith(received):

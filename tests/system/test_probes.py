@@ -123,7 +123,7 @@ async def test_an_answer_in_pieces_is_read_on(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(probes, "judge", judge)
     found = await probed(in_pieces, HTTP)
     assert judged[0] == b"HT"
-    assert found.verdict == Verdict(True, r'answered "HTTP/1.0 200 OK\r\n"')
+    assert found.verdict == Verdict(True, 'answered "HTTP/1.0 200 OK"')
 
 
 async def test_a_mismatch_is_decided_without_waiting_for_the_limit() -> None:
