@@ -60,11 +60,16 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class OverrideStatus:
-    """A drain or a weight set by hand (design 6). `kind` is "drain" or "weight"; `scope` what it was given for."""
+    """A drain or a weight set by hand.
+
+    `kind` is "drain" or "weight"; `scope` says what it was given for, in words; `target` is the written path or the
+    address that clears it.
+    """
 
     number: int
     kind: str
     scope: str
+    target: str
     weight: int
     who: str
     address: str

@@ -117,7 +117,9 @@ class RunningDemo:
         found = {}
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
             for pid in (task / "children").read_text().split():
-                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+                words = []
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
                 modules = {"piranha.cli.pulse": "engine", "piranha.cli.gui": "GUI"}
                 for module, name in modules.items():
                     if module in words:

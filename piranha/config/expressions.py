@@ -37,13 +37,21 @@ def expression_fault(text: str) -> ExpressionFault | None:
     )
 
 
-def _problem(pattern: bytes) -> bytes | None:
+def compiled(pattern: bytes) -> "re2._Regexp":
+    """Return the expression as the checks search with it. Raises re2.error.
+
+    As regcomp(REG_EXTENDED) has it: bytes, a dot is any of them, ^ and $ are the ends of the whole answer.
+    """
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.dot_nl = True
     options.log_errors = False
+    return re2.compile(pattern, options=options)
+
+
+def _problem(pattern: bytes) -> bytes | None:
     try:
-        re2.compile(pattern, options=options)
+        compiled(pattern)
     except re2.error as error:
         reason = error.args[0] if error.args else b""
         return reason if isinstance(reason, bytes) else str(reason).encode("latin-1", "replace")

@@ -179,7 +179,7 @@ class Engine:
         return reports.status_of(
             view,
             nanny=self._balancer.nanny,
-            overrides=tuple(_told_override(override) for override in self._balancer.overrides),
+            overrides=tuple(self._told(override) for override in self._balancer.overrides),
             overridden={key: self._overrides_of(key) for _, _, key in active_servers(view.cluster)},
             config=reports.config_status(self._keeper, saved, self._running, problem),
             idle_reason=self._idle_reason(saved),
@@ -224,7 +224,23 @@ class Engine:
         return found
 
     def _overrides_of(self, key: RealServerKey) -> tuple[OverrideStatus, ...]:
-        return tuple(_told_override(override) for override in self._balancer.overrides if override.concerns(key))
+        return tuple(self._told(override) for override in self._balancer.overrides if override.concerns(key))
+
+    def _told(self, override: Override) -> OverrideStatus:
+        target = override.address
+        if override.service:
+            # A server that is no longer in what runs has no path; its address is left to name it by.
+            target = next((path for path, key in self._named_servers() if override.concerns(key)), override.address)
+        return OverrideStatus(
+            override.number,
+            override.kind,
+            override.scope,
+            target,
+            override.weight,
+            override.who,
+            override.from_address,
+            override.since,
+        )
 
     async def _left_without_servers(self, services: Collection[ServiceKey]) -> tuple[str, ...]:
         """Return a sentence for each of these services that takes no new connections any more."""
@@ -272,18 +288,6 @@ def _log_running(keeper: ConfigKeeper, version: Version) -> None:
         log.warning("no active lvs services defined in %s", keeper.paths.lvs_cf)
     for virtual in cluster.active_virtual_servers:
         log.info("starting virtual service %s active: %s", virtual.name, virtual.port)
-
-
-def _told_override(override: Override) -> OverrideStatus:
-    return OverrideStatus(
-        override.number,
-        override.kind,
-        override.scope,
-        override.weight,
-        override.who,
-        override.from_address,
-        override.since,
-    )
 
 
 def _scopes(server: str, keys: Sequence[RealServerKey]) -> list[tuple[str, str, int]]:

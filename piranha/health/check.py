@@ -10,6 +10,7 @@ from enum import StrEnum
 import re2
 
 from piranha.config.escapes import translate
+from piranha.config.expressions import compiled
 from piranha.config.model import Host, Protocol, RealServer, RealServerKey, VirtualServer
 
 RECEIVED_BYTES_MAX = 64 * 1024
@@ -156,7 +157,7 @@ def judge(expectation: Expectation | None, received: bytes, is_complete: bool) -
             start = max(0, place - EXCERPT_BYTES // 2) if place >= EXCERPT_BYTES else 0
             return Verdict(False, f"answered {excerpt(received, start)}; expected {excerpt(wanted, start)}")
         case Match.PATTERN:
-            found = _compiled(expectation.text).search(received)
+            found = compiled(expectation.text).search(received)
             if found is not None:
                 start, end = found.span()
                 what = f" with {excerpt(received[start:end])} in it" if start or end > EXCERPT_BYTES else ""
@@ -189,7 +190,7 @@ def pattern_problem(expectation: Expectation | None) -> str:
     if expectation is None or expectation.match is not Match.PATTERN:
         return ""
     try:
-        _compiled(expectation.text)
+        compiled(expectation.text)
     except re2.error as error:
         (reason,) = error.args
         return reason.decode("utf-8", "backslashreplace") if isinstance(reason, bytes) else str(reason)
@@ -206,12 +207,3 @@ def _expectation(text: bytes | None, uses_regex: bool) -> Expectation | None:
     if uses_regex:
         return Expectation(Match.PATTERN, text)
     return Expectation(Match.ANYTHING) if text == b"*" else Expectation(Match.PREFIX, text)
-
-
-def _compiled(pattern: bytes) -> "re2._Regexp":
-    # As regcomp(REG_EXTENDED) has it: bytes, a dot is any of them, ^ and $ are the ends of the whole answer.
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.dot_nl = True
-    options.log_errors = False
-    return re2.compile(pattern, options=options)

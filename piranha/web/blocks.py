@@ -130,15 +130,11 @@ def live_server(path: str) -> ServerStatus | None:
     return next((server for each in told.virtual_servers for server in each.servers if server.path == path), None)
 
 
-EVERYWHERE = " in every virtual server"
-
-
 @dataclass(frozen=True, slots=True)
 class SetByHand:
-    """An override as the pages show it. `target` is what clears it: a written path, or an address."""
+    """An override as the pages show it."""
 
     told: OverrideStatus
-    target: str
     title: str
 
 
@@ -146,21 +142,7 @@ def set_by_hand(told: EngineStatus | None) -> list[SetByHand]:
     """Return the overrides with the names of the real servers that they are for."""
     if told is None:
         return []
-    named = {
-        override.number: server.path
-        for virtual in told.virtual_servers
-        for server in virtual.servers
-        for override in server.overrides
-        if server.path
-    }
-    shown = []
-    for each in told.overrides:
-        if each.scope.endswith(EVERYWHERE):
-            shown.append(SetByHand(each, each.scope.removesuffix(EVERYWHERE), each.scope))
-        elif each.number in named:
-            shown.append(SetByHand(each, named[each.number], shown_path(named[each.number])))
-        else:
-            # The server is no longer in what runs: only its address is left to name it by.
-            endpoint = each.scope.rpartition(" -> ")[2]
-            shown.append(SetByHand(each, endpoint.rpartition(":")[0].strip("[]") or endpoint, each.scope))
-    return shown
+    return [
+        SetByHand(each, shown_path(each.target) if each.target.startswith("virtual[") else each.scope)
+        for each in told.overrides
+    ]

@@ -3,7 +3,7 @@
 Rule 1: no rule about a value stands here; a control asks its row of `config.fields`.
 Rule 2: what was typed stays in the control, whatever happens.
 Rule 3: a control that says what the file says changes nothing and is not judged: an old or odd value that a file holds
-        survives every edit of something else.
+        survives every edit of something else. (The two words of an address with its device are one value.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -209,7 +209,7 @@ class Form:
                 self._missing(each, other)
             elif any(char.isspace() for char in text):
                 self.refuse(each.name, _("There is a blank or a line break in it."), _("Write one word."))
-            elif self.is_changed(each.name):
+            else:
                 # Each word is judged beside a stand-in for the other, so that its faults are told at its control.
                 whole = f"{text} {STAND_IN_DEVICE}" if each is first else f"{STAND_IN_ADDRESS} {text}"
                 fault = self._fault(first.field, whole)

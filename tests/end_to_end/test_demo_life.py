@@ -58,6 +58,15 @@ def test_ctrl_c_ends_all_that_was_started_and_a_second_run_is_the_same(
     assert second.stop(signal.SIGTERM) == 0
 
 
+def test_ctrl_c_before_everything_is_up_ends_it_too(start_demo: Callable[..., RunningDemo], tmp_path: Path) -> None:
+    hasty = start_demo("--gui-port", "0", "--vip-port", "0", root=tmp_path)
+    hasty.wait_for_line("starting on")
+    until(lambda: len(hasty.children()) == 5, 30, "all five processes are there")
+    running = [os.pidfd_open(pid) for pid in hasty.children().values()]
+    assert hasty.stop(signal.SIGINT) == 0
+    assert all(has_ended(process) for process in running)
+
+
 def test_the_files_of_the_demo_are_its_users_alone(demo: RunningDemo) -> None:
     assert (demo.root / "demo.json").stat().st_mode & 0o777 == 0o600
     assert demo.paths.lvs_cf.stat().st_mode & 0o777 == 0o600

@@ -201,7 +201,7 @@ class KeeperClient(EngineClient):
         if "[web" not in server:
             raise EditRefused(server, "", f"{server} is not in what runs.")
         number = len(self.engine.overrides) + 1
-        made = OverrideStatus(number, kind, server, weight, self.user, self.from_, "2026-11-23T10:00:00+00:00")
+        made = OverrideStatus(number, kind, server, server, weight, self.user, self.from_, "2026-11-23T10:00:00+00:00")
         self.engine.overrides.append(made)
         return OverrideAnswer((server,))
 

@@ -246,14 +246,15 @@ def test_the_cookie_is_for_this_site_alone_and_not_for_scripts(stranger: InProce
     assert "Path=/" in given
 
 
-def test_a_log_in_starts_a_new_session(stranger: InProcessBrowser) -> None:
-    stranger.open("/login")
-    before = stranger.client.get_cookie("piranha")
+def test_what_was_known_before_the_log_in_is_worth_nothing_after_it(
+    stranger: InProcessBrowser, watched: Watched
+) -> None:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', stranger.open("/login").html)
+    assert found is not None
     stranger.log_in(PASSWORD)
-    after = stranger.client.get_cookie("piranha")
-    assert before is not None
-    assert after is not None
-    assert before.value.partition(".")[0] != after.value.partition(".")[0]
+    body = urlencode({"csrf_token": found[1], "do": "enable"})
+    assert stranger.raw("POST", "/secure/redundancy", body).status_code == 400
+    assert watched.is_untouched()
 
 
 @pytest.mark.parametrize(

@@ -262,3 +262,15 @@ def test_a_block_that_is_not_there_is_a_plain_404(browser: InProcessBrowser) -> 
         page = browser.open(f"/secure/virtual_server?virtual={path}")
         assert page.status == 404
         assert "is not in lvs.cf" in page.text
+
+
+def test_an_odd_device_is_told_when_the_address_beside_it_is_changed(browser: InProcessBrowser, paths: Paths) -> None:
+    text = paths.lvs_cf.read_text().replace("192.0.2.81 eth0:2", "192.0.2.81 eth0")
+    paths.lvs_cf.write_text(text)
+    page = browser.open("/secure/virtual_servers").follow("Edit smtp").fill("Virtual IP Address", "192.0.2.82")
+    page = page.press("ACCEPT")
+    assert page.status == 422
+    assert 'id="device-trouble1"' in page.html
+    assert 'id="address-trouble1"' not in page.html
+    assert page.fill("Device", "eth0:1").press("ACCEPT").status == 200
+    assert "address = 192.0.2.82 eth0:1\n" in paths.lvs_cf.read_text()
