@@ -35,8 +35,8 @@ def weigh(server: RealServer, health: ServerHealth | None, quiesces: bool, overr
         return Weighed(None, False, "not checked yet" if health is None else health.reason)
     if health.state is HealthState.DOWN:
         if quiesces and health.was_up:
-            return Weighed(0, True, f"down, quiesced: {health.reason}")
-        return Weighed(None, True, f"down: {health.reason}")
+            return Weighed(0, True, "quiesced while it is down")
+        return Weighed(None, True, "out of the table while it is down")
     if override is None or override == server.weight:
         return Weighed(server.weight, True, "")
     by_hand = "drained by hand" if override == 0 else f"weight {override} set by hand"

@@ -34,15 +34,15 @@ def test_an_unchecked_server_is_not_in_the_table_and_nothing_is_concluded(
 
 @pytest.mark.parametrize("health", [DOWN, NEVER_UP])
 def test_a_failed_server_leaves_the_table(server: Make, health: ServerHealth) -> None:
-    assert weigh(server(), health, False, None) == Weighed(None, True, "down: refused")
+    assert weigh(server(), health, False, None) == Weighed(None, True, "out of the table while it is down")
 
 
 def test_with_quiesce_a_failed_server_stays_with_weight_0(server: Make) -> None:
-    assert weigh(server(), DOWN, True, None) == Weighed(0, True, "down, quiesced: refused")
+    assert weigh(server(), DOWN, True, None) == Weighed(0, True, "quiesced while it is down")
 
 
 def test_with_quiesce_a_server_that_was_never_up_is_not_in_the_table(server: Make) -> None:
-    assert weigh(server(), NEVER_UP, True, None) == Weighed(None, True, "down: refused")
+    assert weigh(server(), NEVER_UP, True, None) == Weighed(None, True, "out of the table while it is down")
 
 
 @pytest.mark.parametrize(
