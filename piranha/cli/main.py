@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 refused, or errors were found; 2 the command line is wrong
 """
 
 import getpass
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -45,10 +46,12 @@ def piranha(context: click.Context, root: str | None) -> None:
 
 def main() -> None:
     """Run the command; every expected error is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has no such letter is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
-        piranha.main(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        # Click turns an Exit into a return value here; our commands return nothing else.
+        sys.exit(piranha.main(standalone_mode=False))
     except click.Abort:
         click.echo("Interrupted.", err=True)
         sys.exit(130)
@@ -64,6 +67,10 @@ def main() -> None:
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Python would complain once more while it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(REFUSED)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"piranha: {error.strerror or error}", err=True)
         sys.exit(REFUSED)
 
 

@@ -96,7 +96,7 @@ def _answer(content: Any, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
 async def _body(request: web.Request, kind: type[_Body]) -> _Body:
     try:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _BadRequest(f"The body of {request.method} {request.path} is not understood: {error}.") from error
 
 
@@ -150,6 +150,10 @@ async def _refusals(request: web.Request, handler: _Handler) -> web.StreamRespon
     except web.HTTPException as error:
         code = "not_found" if error.status == HTTPStatus.NOT_FOUND else "bad_request"
         return _answer(Refusal(code, f"{request.method} {request.path}: {error.reason}."), HTTPStatus(error.status))
+    except Exception:
+        log.exception("%s %s failed by a fault of the engine", request.method, request.path)
+        sentence = f"{request.method} {request.path} failed by a fault of the engine; its log says more."
+        return _answer(Refusal("internal", sentence), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 async def serve(app: web.Application, listener: socket.socket, stop: asyncio.Event) -> None:

@@ -31,6 +31,12 @@ log = logging.getLogger("lvs")
 
 TURN_S = 1.0
 
+RESOLVE_AGAIN_S = 15.0
+"""How often names that the resolver did not know are asked for again."""
+
+FIRST_CHECKS_S = 30.0
+"""How long an Apply waits for new real servers at most: nobody else can save or apply meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -71,6 +77,7 @@ class Balancer:
         self._draining: tuple[Draining, ...] = ()
         self._resolved: Mapping[HostName, Address] = {}
         self._refused: dict[TableKey, str] = {}
+        self._not_served: dict[TableKey, str] = {}
         self._turning = asyncio.Lock()
         self._woken = asyncio.Event()
         self._heard = asyncio.Event()
@@ -88,6 +95,26 @@ class Balancer:
                 await self.turn()
             except Exception:
                 log.exception("A turn of the balancer failed; the next one is in %s s.", TURN_S)
+
+    async def keep_resolving(self) -> None:
+        """Ask again for names without an address, until cancelled: the resolver may start later than we do."""
+        while True:
+            await asyncio.sleep(RESOLVE_AGAIN_S)
+            await self.resolve_missing()
+
+    async def resolve_missing(self) -> None:
+        """Ask the resolver once for the names of what runs that have no address; those found are used at once."""
+        missing = _names(self.cluster) - self._resolved.keys()
+        found = await resolve(missing) if missing else {}
+        async with self._turning:
+            found = {name: found[name] for name in found.keys() & _names(self.cluster)}
+            if not found:
+                return
+            for name, address in found.items():
+                log.info("The name %s is found now: %s", name, address)
+            self._resolved = {**found, **self._resolved}
+            self.nanny.watch(_checks(self.cluster), self._resolved)
+        self._woken.set()
 
     async def turn(self) -> None:
         """Bring the table to what it should be."""
@@ -143,7 +170,18 @@ class Balancer:
         here = configured(self.cluster, self._resolved)
         self._draining, ended = still_draining(self._draining, reading, now, here)
         target = desired(self.cluster, self._weighed(self.cluster), self._resolved, self._draining)
+        self._tell_not_served(reading)
         return await self._take(plan(reading.table, target.table, overdue(ended, now)), target.table)
+
+    def _tell_not_served(self, reading: Reading) -> None:
+        """Log once what the data path does not serve, and when it does."""
+        for key, reason in reading.refused.items():
+            if self._not_served.get(key) != reason:
+                log.error("%s", reason)
+        for key in self._not_served.keys() - reading.refused.keys():
+            if key in reading.table:
+                log.info("%s is served now.", key.words)
+        self._not_served = dict(reading.refused)
 
     async def _take(self, steps: tuple[Step, ...], wanted: Table) -> tuple[Step, ...]:
         taken: list[Step] = []
@@ -198,7 +236,7 @@ class Balancer:
             return
         checks = _checks(cluster)
         self.nanny.watch({**checks, **_checks(self.cluster)}, resolved)
-        limit_s = max(checks[key].limit_s for key in awaited)
+        limit_s = min(FIRST_CHECKS_S, max(checks[key].limit_s for key in awaited))
         try:
             async with asyncio.timeout(limit_s):
                 while not all(self._is_known(key) for key in awaited):
@@ -209,6 +247,7 @@ class Balancer:
 
     async def _needed_first(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozenset[RealServerKey]:
         """Return the new servers that alone would serve where there is traffic now."""
+        weighed = self._weighed(cluster)
         present = (await self.path.present()).table
         serving = {key for key, entry in present.items() if any(each.weight for each in entry.destinations.values())}
         servers_of: dict[TableKey, set[RealServerKey]] = {}
@@ -219,7 +258,7 @@ class Balancer:
         return frozenset(
             key
             for table_key in serving & servers_of.keys()
-            if not any(self._is_up(each) for each in servers_of[table_key])
+            if not any(weighed[each].weight for each in servers_of[table_key])
             for key in servers_of[table_key]
             if key in checked and not self._is_known(key)
         )
@@ -227,10 +266,6 @@ class Balancer:
     def _is_known(self, key: RealServerKey) -> bool:
         health = self.nanny.healths.get(key)
         return health is not None and health.state is not HealthState.UNKNOWN
-
-    def _is_up(self, key: RealServerKey) -> bool:
-        health = self.nanny.healths.get(key)
-        return health is not None and health.state is HealthState.UP
 
     def _told(
         self, steps: tuple[Step, ...], reading: Reading, draining: tuple[Draining, ...] | None = None

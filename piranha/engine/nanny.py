@@ -78,17 +78,19 @@ class Nanny:
     ) -> None:
         """Run exactly these checks from now on.
 
-        An equal check goes on undisturbed; a changed one begins anew at once and keeps its health until its
-        next verdict; one that is gone stops, and its health is forgotten. `resolved` has the addresses of
-        host names; a server whose name is not in it keeps its health and is not checked.
+        An equal check goes on undisturbed; a changed one, or one whose name has another address now, begins anew
+        at once and keeps its health until its next verdict; one that is gone stops, and its health is forgotten.
+        `resolved` has the addresses of host names; a server whose name is not in it keeps its health and is not
+        checked.
         """
+        moved = {name for name, _ in resolved.items() ^ self._resolved.items()}
         self._resolved = dict(resolved)
         for key in self._checks.keys() - checks.keys():
             self._tasks.pop(key).cancel()
             del self._checks[key], self._healths[key]
             self._probes.pop(key, None)
         for key, check in checks.items():
-            if self._checks.get(key) == check:
+            if self._checks.get(key) == check and check.address not in moved:
                 continue
             if key in self._tasks:
                 self._tasks[key].cancel()

@@ -70,6 +70,7 @@ async def _serve(paths: Paths) -> None:
         engine = Engine(keeper, balancer, monotonic)
         ours = [
             tasks.create_task(balancer.run(), name="balancer"),
+            tasks.create_task(balancer.keep_resolving(), name="names"),
             tasks.create_task(_apply_on(reload, engine), name="reload"),
         ]
         await engine.start()

@@ -35,6 +35,8 @@ from piranha.system.boot import wall
 log = logging.getLogger("lvs")
 
 WEIGHT_MAX = 65535
+REFUSALS_TOLD = 5
+"""In one sentence; the plan has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,15 @@ class Engine:
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
-        """Choose the text to run (design 1, "Starts") and run it."""
+        """Choose the text to run and run it; a disk in trouble is told and stops nothing."""
         async with self._changing:
-            self._balancer.overrides = await asyncio.to_thread(override_store.read, self._keeper.paths)
-            version, self._messages = await asyncio.to_thread(_text_to_start, self._keeper)
+            self._balancer.overrides, trouble = await asyncio.to_thread(_overrides_to_start, self._keeper)
+            version, messages = await asyncio.to_thread(_text_to_start, self._keeper)
+            self._messages = (*trouble, *messages)
             for message in self._messages:
                 log.warning("%s", message)
             if version is None:
                 return
-            await asyncio.to_thread(self._keeper.note_applied, version)
             self._running = version
             _log_running(self._keeper, version)
             await self._balancer.switch(version.loaded.cluster)
@@ -116,7 +118,7 @@ class Engine:
             if request.token and request.token != version.token:
                 raise ConfigConflict("", version.loaded.document.text)
             if refusals := _refusals(version):
-                raise UnsafePlan("lvs.cf has errors in what would run. " + " ".join(refusals))
+                raise UnsafePlan(f"lvs.cf has errors in what would run. {_listed(refusals)}")
             preview = await self._balancer.preview(version.loaded.cluster)
             if preview.objection is not None and not request.force:
                 raise UnsafePlan(preview.objection)
@@ -259,23 +261,45 @@ class Engine:
         await self._balancer.turn()
 
 
+def _overrides_to_start(keeper: ConfigKeeper) -> tuple[tuple[Override, ...], tuple[str, ...]]:
+    """Return what was set by hand, and what the administrator should know if that cannot be read."""
+    try:
+        return override_store.read(keeper.paths), ()
+    except ConfigUnavailable as error:
+        return (), (f"{error} No drain and no weight set by hand is in force.",)
+
+
 def _text_to_start(keeper: ConfigKeeper) -> tuple[Version | None, tuple[str, ...]]:
-    """Return the text to start with and what the administrator should know about the choice (design 1, "Starts")."""
+    """Return the text to start with and what the administrator should know about the choice."""
+    running, saved, messages = None, None, []
     was_ordered = keeper.take_stop_mark()
-    running = keeper.running_version()
+    try:
+        running = keeper.running_version()
+    except ConfigUnavailable as error:
+        messages.append(f"{error} So the saved lvs.cf is started with.")
     if running is not None and not was_ordered:
         return running, ()
     try:
         saved = keeper.saved_version()
     except ConfigUnavailable as error:
-        return running, (f"{error} What was applied last runs." if running else str(error),)
+        return running, (*messages, f"{error} What was applied last runs." if running else str(error))
     if saved is None:
         gone = f"{keeper.paths.lvs_cf} is missing; what was applied last runs."
-        return running, (gone,) if running else ()
+        return running, (*messages, gone) if running else tuple(messages)
     if refusals := _refusals(saved):
         instead = "What was applied last runs." if running else "Nothing runs until they are mended and applied."
-        return running, (f"lvs.cf has errors in what would run: {' '.join(refusals)} {instead}",)
-    return saved, ()
+        return running, (*messages, f"lvs.cf has errors in what would run: {_listed(refusals)} {instead}")
+    try:
+        keeper.note_applied(saved)
+    except ConfigUnavailable as error:
+        messages.append(f"{error} lvs.cf runs, but it is not kept as what was applied last.")
+    return saved, tuple(messages)
+
+
+def _listed(refusals: Sequence[str]) -> str:
+    """Return the first few reasons in one text: a file of another kind has one for each of its lines."""
+    more = len(refusals) - REFUSALS_TOLD
+    return " ".join([*refusals[:REFUSALS_TOLD], *([f"And {more} more; see the plan."] if more > 0 else [])])
 
 
 def _refusals(version: Version) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Configured weight, health, quiesce and what an administrator set by hand give one weight for the table.
 
-This is the only place where health becomes a weight (design 2, flow 3).
+This is the only place where health becomes a weight.
 """
 
 from dataclasses import dataclass

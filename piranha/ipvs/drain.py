@@ -1,6 +1,6 @@
 """What an Apply removes leaves the table slowly: weight 0 now, gone when it is empty or overdue.
 
-A server removed by configuration drains (design 6); one that fails its check does not, it follows lvs.cf.
+A server removed by configuration drains; one that fails its check does not, it follows lvs.cf.
 `now` and `ends_at` are monotonic seconds.
 """
 

@@ -40,6 +40,7 @@ from piranha.ipvs.table import (
     Step,
     TableKey,
 )
+from piranha.system import descriptors
 from piranha.system.listening import family_of, open_listener, why_not_bound, why_not_served
 from piranha.system.relay import Relay, Scratch, Tally, prepare
 
@@ -54,6 +55,7 @@ REMEMBERS_ENDED_S = 120.0
 _ACCEPTS_AT_ONCE = 64
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _EXHAUSTED_PAUSE_S = 0.1
+_TELLS_PAUSES_EVERY_S = 60.0
 
 
 class _Server(Member):
@@ -197,6 +199,7 @@ class EmbeddedPath:
         # In the order of their deadlines, since every attempt has the same limit.
         self._connecting: dict[Relay, tuple[float, _Balanced]] = {}
         self._connect_timer: asyncio.TimerHandle | None = None
+        self._tells_pauses_at = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -345,6 +348,7 @@ class EmbeddedPath:
         assert listener is not None
         for _ in range(_ACCEPTS_AT_ONCE):
             try:
+                descriptors.require_some(listener.fileno())
                 client, peer = listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
@@ -361,7 +365,9 @@ class EmbeddedPath:
 
     def _pause_accepting(self, farm: _Listening, listener: socket.socket, error: OSError) -> None:
         """Let connections wait in the backlog: the listener would be ready, and fail, without end."""
-        log.warning("%s: no connection can be accepted now (%s)", farm.key.words, error.strerror)
+        if self.loop.time() >= self._tells_pauses_at:
+            self._tells_pauses_at = self.loop.time() + _TELLS_PAUSES_EVERY_S
+            log.warning("%s: no connection can be accepted now (%s); they wait", farm.key.words, error.strerror)
         self.loop.remove_reader(listener)
 
         def go_on() -> None:

@@ -6,6 +6,7 @@ No decisions stand here: what to write is the keeper's business (`engine.keeper`
 import fcntl
 import grp
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +17,34 @@ from piranha.system.files import write_atomically
 
 OWNERSHIP = "owner root, group piranha, mode 0640"
 
+BYTES_MAX = 64 * 1024 * 1024
+"""No lvs.cf is that long; something else was put there by mistake."""
+
 
 def read(path: Path) -> bytes | None:
     """Return the bytes of the file, None if there is none. Raises ConfigUnavailable where it cannot be read."""
     try:
-        return path.read_bytes()
+        # Non-blocking: opening a FIFO would wait for its writer, and with it everything that waits for us.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigUnavailable(f"{path} is not a file. Move away what stands there.")
+            if status.st_size > BYTES_MAX:
+                raise ConfigUnavailable(f"{path} has {status.st_size} bytes; more than {BYTES_MAX} are not read.")
+            with open(handle, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except PermissionError as error:
         raise ConfigUnavailable(
             f"{path} cannot be read ({error.strerror}). It should have {OWNERSHIP}; as root: "
             f"chown root:piranha {path} && chmod 0640 {path}"
         ) from error
+    except OSError as error:
+        raise ConfigUnavailable(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def write(paths: Paths, path: Path, raw: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Read and change the password file (design 4: root's, readable for the GUI, which can never write it)."""
+"""Read and change the password file (it is root's; the GUI can read it and never write it)."""
 
 import grp
 import os

@@ -39,6 +39,7 @@ class TablePath:
     counters: dict[Place, Counters] = field(default_factory=dict)
     taken: list[Step] = field(default_factory=list)
     refuses: dict[TableKey, str] = field(default_factory=dict)
+    refused: dict[TableKey, str] = field(default_factory=dict)
     name: str = "embedded"
 
     async def present(self) -> Reading:
@@ -47,7 +48,7 @@ class TablePath:
             for key, entry in self.entries.items()
             for each in entry.destinations
         }
-        return Reading(dict(self.entries), counted)
+        return Reading(dict(self.entries), counted, dict(self.refused))
 
     async def apply(self, step: Step) -> None:
         if step.key in self.refuses:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from piranha.config.model import Protocol
+from piranha.engine import balancer as balancer_module
 from piranha.engine.balancer import Balancer
 from piranha.health.overrides import Override
 from piranha.ipvs.table import Counters, RemoveDestination, TableKey
@@ -165,3 +166,59 @@ def _somebody_served(taken: list, upto: int) -> bool:
         elif isinstance(step, RemoveDestination):
             weights.pop(step.destination_key, None)
     return any(weights.values())
+
+
+async def test_new_servers_are_awaited_too_where_the_one_that_stays_gets_no_new_connections(
+    balancer, path, probes, cluster_of, block
+):
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    probes.held["127.0.0.12:80"] = asyncio.Event()
+    asyncio.get_running_loop().call_soon(probes.held["127.0.0.12:80"].set)
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80*0", "b=127.0.0.12:80")))
+    assert path.weights() == {"127.0.0.11:80": 0, "127.0.0.12:80": 1}
+
+
+async def test_an_apply_does_not_wait_for_new_servers_longer_than_others_can_wait_for_it(
+    balancer, path, probes, cluster_of, block, monkeypatch
+):
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    probes.held["127.0.0.12:80"] = asyncio.Event()
+    monkeypatch.setattr(balancer_module, "FIRST_CHECKS_S", 0.0)
+    slow = block("web", "b=127.0.0.12:80").replace("timeout = 2", "timeout = 600")
+    async with asyncio.timeout(5):
+        await balancer.switch(cluster_of(slow))
+    assert path.weights() == {}
+
+
+async def test_a_name_that_is_found_later_is_used_without_an_apply(balancer, path, cluster_of, block, monkeypatch):
+    known: dict[str, IPv4Address] = {}
+
+    async def resolve(names):
+        return {name: known[name] for name in names if name in known}
+
+    monkeypatch.setattr(balancer_module, "resolve", resolve)
+    await balancer.switch(cluster_of(block("web", "a=late.example:80")))
+    await balancer.resolve_missing()
+    await balancer.turn()
+    assert path.weights() == {}
+    known["late.example"] = IPv4Address("127.0.0.12")
+    await balancer.resolve_missing()
+    await settled(balancer)
+    assert path.weights() == {"127.0.0.12:80": 1}
+
+
+async def test_what_the_data_path_does_not_serve_is_logged_once_and_when_it_is_served_again(
+    balancer, path, cluster_of, block, caplog
+):
+    caplog.set_level("INFO", logger="lvs")
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    (key,) = path.entries
+    path.refused[key] = "Address 127.0.0.2 is not on this machine."
+    await balancer.turn()
+    await balancer.turn()
+    path.refused.clear()
+    await balancer.turn()
+    await balancer.turn()
+    assert caplog.messages == ["Address 127.0.0.2 is not on this machine.", "TCP 127.0.0.2:80 is served now."]

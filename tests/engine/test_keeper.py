@@ -171,10 +171,10 @@ def test_a_missing_file_is_created_once(paths):
         keeper.create("piranha")
 
 
-def test_an_unreadable_file_is_told_with_the_owner_and_mode_it_should_have(paths):
+def test_a_file_that_cannot_be_read_is_an_answer_too(paths):
     paths.lvs_cf.mkdir()
     saved = ConfigKeeper(paths).saved()
-    assert "0640" in saved.problem and "root:piranha" in saved.problem
+    assert saved.exists and "is not a file" in saved.problem and saved.token == ""
 
 
 def test_the_stop_mark_counts_for_one_start_in_the_same_boot(paths, monkeypatch):

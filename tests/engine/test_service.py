@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -36,6 +38,17 @@ async def start(paths, balancer) -> AsyncIterator[Callable[[str | None], Awaitab
 
         yield started
         stop.set()
+
+
+def posted(path, target: str, body: bytes) -> tuple[int, bytes]:
+    """Send a body as it is; return the status and the answer's body."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        head = f"POST {target} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        with connection.makefile("rb") as answer:
+            first, _, rest = answer.read().partition(b"\r\n")
+    return int(first.split()[1]), rest.partition(b"\r\n\r\n")[2]
 
 
 async def call(function, *words, **more):
@@ -218,3 +231,50 @@ async def test_the_description_names_every_call(start, paths, block):
     await writer.wait_closed()
     assert described["openapi"].startswith("3.1")
     assert {"/v1/config", "/v1/plan", "/v1/apply", "/v1/status", "/v1/overrides"} <= described["paths"].keys()
+
+
+async def test_state_that_cannot_be_read_or_written_is_told_and_stops_nothing(start, paths, path, balancer, block):
+    paths.overrides.mkdir()
+    paths.running_cf.mkdir()
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    await all_checked(balancer)
+    status = await call(engine.status)
+    assert status.state is RunState.RUNNING and path.weights() == {"127.0.0.11:80": 1}
+    assert [name in message for name, message in zip(("overrides", "running.cf"), status.messages, strict=False)] == [
+        True,
+        True,
+    ]
+    assert "not kept" in status.messages[-1]
+
+
+async def test_a_start_after_a_crash_does_not_write_anew_what_was_applied_last(start, paths, block):
+    text = block("web", "a=127.0.0.11:80")
+    paths.running_cf.write_text(text)
+    os.utime(paths.running_cf, (1_000_000_000, 1_000_000_000))
+    engine = await start(text)
+    applied_at = (await call(engine.status)).config.applied_at
+    assert applied_at is not None and applied_at.startswith("2001-09-")
+
+
+async def test_a_file_of_another_kind_is_refused_with_its_first_faults_only(start, paths, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    paths.lvs_cf.write_text("no such line\n" * 900)
+    with pytest.raises(UnsafePlan, match="And 895 more") as refused:
+        await call(engine.apply)
+    assert len(str(refused.value)) < 2000
+
+
+@pytest.mark.parametrize("body", [b'{"server":"\xff"}', b'{"server":' * 5000, b"[]", b'{"server":1}'])
+async def test_a_body_that_is_not_understood_is_the_callers_fault(start, paths, body):
+    await start("")
+    status, answer = await call(posted, paths.socket, "/v1/overrides", body)
+    assert (status, json.loads(answer)["code"]) == (400, "bad_request")
+
+
+async def test_a_fault_of_the_engine_is_told_as_one_and_the_engine_goes_on(start, paths, monkeypatch):
+    engine = await start("")
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "apply", None)
+        status, answer = await call(posted, paths.socket, "/v1/apply", b"{}")
+    assert (status, json.loads(answer)["code"]) == (500, "internal")
+    assert (await call(engine.status)).state is RunState.IDLE

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import resource
 import socket
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
@@ -22,6 +24,7 @@ from piranha.ipvs.table import (
     Service,
     TableKey,
 )
+from piranha.system import descriptors
 from piranha.system.embedded import EmbeddedPath
 from piranha.system.listening import open_listener, why_not_bound, why_not_served
 
@@ -187,3 +190,38 @@ async def test_a_virtual_server_that_is_its_own_real_server_is_told_so_and_gets_
                 writer.close()
     counters = (await path.present()).counters[key, itself]
     assert (counters.connections, counters.inactive_connections) == (0, 0)
+
+
+def test_the_last_descriptors_are_not_for_clients() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as any_one:
+        lowest_free = os.dup(any_one.fileno())
+        os.close(lowest_free)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (2 * lowest_free, before[1]))
+            descriptors.require_some(any_one.fileno())
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 1, before[1]))
+            with pytest.raises(OSError, match="Too many open files"):
+                descriptors.require_some(any_one.fileno())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_clients_wait_while_descriptors_are_short_and_that_is_logged_once(
+    path: EmbeddedPath, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    def short_three_times(handle: int) -> None:
+        asked.append(handle)
+        if len(asked) <= 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(descriptors, "require_some", short_three_times)
+    key = TableKey(Protocol.TCP, LOOPBACK, free_port())
+    await path.apply(AddService(key, Service("rr")))
+    reader, writer = await asyncio.open_connection("127.0.0.1", key.port)
+    with pytest.raises(ConnectionResetError):  # there is no real server: so it was accepted in the end
+        await reader.read()
+    writer.close()
+    assert len(asked) >= 4 and len(caplog.messages) == 1 and "no connection can be accepted now" in caplog.messages[0]
