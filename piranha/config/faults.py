@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad a fault is (design: "Errors have severity").
+    """How bad a fault is.
 
     ERROR: cannot be run safely. WARNING: runs, but probably not as meant. NOTE: worth knowing.
     """

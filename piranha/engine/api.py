@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from piranha.engine import openapi
+from piranha.engine.guard import Turn
 from piranha.engine.service import Caller, Engine
 from piranha.errors import (
     ConfigConflict,
@@ -131,6 +132,14 @@ def _allowed_uids() -> frozenset[int]:
 @web.middleware
 async def _refusals(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Turn our errors into Refusal bodies. Anything else is a fault of ours: logged with its trace, told as such."""
+    what = f"{request.method} {request.path}"
+    with Turn(what):
+        return await _answered(request, handler)
+    sentence = f"{what} failed by a fault of the engine; its log says more."
+    return _answer(Refusal("internal", sentence), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _answered(request: web.Request, handler: _Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except ConfigConflict as error:
@@ -150,10 +159,6 @@ async def _refusals(request: web.Request, handler: _Handler) -> web.StreamRespon
     except web.HTTPException as error:
         code = "not_found" if error.status == HTTPStatus.NOT_FOUND else "bad_request"
         return _answer(Refusal(code, f"{request.method} {request.path}: {error.reason}."), HTTPStatus(error.status))
-    except Exception:
-        log.exception("%s %s failed by a fault of the engine", request.method, request.path)
-        sentence = f"{request.method} {request.path} failed by a fault of the engine; its log says more."
-        return _answer(Refusal("internal", sentence), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 async def serve(app: web.Application, listener: socket.socket, stop: asyncio.Event) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
+from piranha.engine.guard import Turn
 from piranha.engine.nanny import Nanny
 from piranha.errors import StepRefused
 from piranha.health.check import Check, check_of
@@ -91,16 +92,15 @@ class Balancer:
             except TimeoutError:
                 pass
             self._woken.clear()
-            try:
+            with Turn("A turn of the balancer"):
                 await self.turn()
-            except Exception:
-                log.exception("A turn of the balancer failed; the next one is in %s s.", TURN_S)
 
     async def keep_resolving(self) -> None:
         """Ask again for names without an address, until cancelled: the resolver may start later than we do."""
         while True:
             await asyncio.sleep(RESOLVE_AGAIN_S)
-            await self.resolve_missing()
+            with Turn("Asking for names again"):
+                await self.resolve_missing()
 
     async def resolve_missing(self) -> None:
         """Ask the resolver once for the names of what runs that have no address; those found are used at once."""

@@ -22,6 +22,7 @@ from piranha.messages import SaveAnswer, SavedConfig, SaveRequest
 from piranha.paths import Paths
 from piranha.system import lvs_cf
 from piranha.system.boot import boot_id
+from piranha.system.files import remove_unfinished
 
 log = logging.getLogger("lvs")
 
@@ -128,6 +129,11 @@ class ConfigKeeper:
         except OSError:
             return None
         return datetime.fromtimestamp(moment, UTC).astimezone().isoformat(timespec="seconds")
+
+    def clean_up(self) -> None:
+        """Remove what a save left behind that was killed. To be called by the only engine, before its first save."""
+        for path in (self.paths.lvs_cf, self.paths.running_cf, self.paths.overrides):
+            remove_unfinished(path)
 
     def note_stopped_by_operator(self) -> None:
         """Remember that the stop was ordered, and in which boot, so that the next start takes lvs.cf."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from piranha.config.model import Address, Host, HostName, RealServerKey
+from piranha.engine.guard import Turn
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth, log_line, step, unheard
 from piranha.system.probes import CannotCheck, Probed, probe
@@ -106,12 +107,12 @@ class Nanny:
         spread_s = check.interval_s * SPREAD * (zlib.crc32(str(check.key).encode()) / 2**32)
         while True:
             began = self._clock()
-            try:
-                await self._turn(check)
-            except CannotCheck as trouble:
-                self._not_checked(check.key, str(trouble))
-            except Exception:
-                log.exception("The check of %s failed by itself; it goes on.", check.key)
+            with Turn(f"The check of {check.key}") as turn:
+                try:
+                    await self._turn(check)
+                except CannotCheck as trouble:
+                    self._not_checked(check.key, str(trouble))
+            if turn.has_failed:
                 self._not_checked(check.key, "the check failed by itself; the log has more")
             await self._pause(max(0.0, began + check.interval_s - spread_s - self._clock()))
             spread_s = 0.0

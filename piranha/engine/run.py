@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from piranha.engine import api
 from piranha.engine.balancer import Balancer
+from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.service import Caller, Engine
 from piranha.errors import ConfigUnavailable, PiranhaError
@@ -95,7 +96,8 @@ async def _apply_on(reload: asyncio.Event, engine: Engine) -> None:
         await reload.wait()
         reload.clear()
         log.info("rereading configuration file")
-        try:
-            await engine.apply(ApplyRequest(), Caller("SIGHUP"))
-        except PiranhaError as error:
-            log.error("%s", error)
+        with Turn("The Apply of a SIGHUP"):
+            try:
+                await engine.apply(ApplyRequest(), Caller("SIGHUP"))
+            except PiranhaError as error:
+                log.error("%s", error)

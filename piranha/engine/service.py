@@ -15,6 +15,7 @@ from piranha.config.faults import Fault, in_file_order
 from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
 from piranha.engine import abilities, override_store, reports
 from piranha.engine.balancer import Balancer, active_servers
+from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper, Version, described
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
 from piranha.health.overrides import Kind, Override, next_number, with_override
@@ -65,6 +66,7 @@ class Engine:
     async def start(self) -> None:
         """Choose the text to run and run it; a disk in trouble is told and stops nothing."""
         async with self._changing:
+            await asyncio.to_thread(self._keeper.clean_up)
             self._balancer.overrides, trouble = await asyncio.to_thread(_overrides_to_start, self._keeper)
             version, messages = await asyncio.to_thread(_text_to_start, self._keeper)
             self._messages = (*trouble, *messages)
@@ -74,7 +76,11 @@ class Engine:
                 return
             self._running = version
             _log_running(self._keeper, version)
-            await self._balancer.switch(version.loaded.cluster)
+            # A text that trips us up must not end the engine at every start: the API is how it gets mended.
+            with Turn("The start of what was applied") as turn:
+                await self._balancer.switch(version.loaded.cluster)
+            if turn.has_failed:
+                self._messages = (*self._messages, "What was applied could not be run; the engine's log says why.")
 
     async def saved(self) -> SavedConfig:
         """Return lvs.cf as it is on the disk."""

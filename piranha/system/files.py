@@ -7,6 +7,7 @@ wider mode.
 
 import errno
 import fcntl
+import glob
 import os
 import stat
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from piranha.errors import ConfigUnavailable
 
 NEW_FILE_MODE = 0o600
+_UNFINISHED = ".new"
 
 
 def write_atomically(
@@ -59,6 +61,16 @@ def write_atomically(
         ) from error
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove what writers of `path` left beside it when they were killed. To be called where none can be at work."""
+    target = path.resolve()
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{_UNFINISHED}"):
+        try:
+            left.unlink()
+        except OSError:
+            return  # it is in nobody's way
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the one lock of a folder while its files are read and replaced; waits for whoever has it.
@@ -90,7 +102,7 @@ def make_folder(folder: Path, mode: int, owner: tuple[int, int] | None = None) -
 
 def _replace(target: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     # mkstemp opens with O_EXCL and 0600: no link can wait under the new name, and nobody reads it early.
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_UNFINISHED, dir=target.parent)
     fresh = Path(name)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - a handle, not a path

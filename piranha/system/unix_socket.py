@@ -42,7 +42,7 @@ def listen(path: Path, *, mode: int, gid: int | None = None) -> socket.socket:
         if gid is not None:
             os.chown(path, -1, gid)
         path.chmod(mode)
-        listener.listen(128)
+        listener.listen(1024)
         listener.setblocking(False)
     except OSError as error:
         listener.close()

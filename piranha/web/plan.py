@@ -1,4 +1,4 @@
-"""What Apply would do, and Apply (design 1: saved is not applied)."""
+"""What Apply would do, and Apply: saved is not applied."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue

@@ -190,3 +190,13 @@ def test_the_stop_mark_counts_for_one_start_in_the_same_boot(paths, monkeypatch)
 def test_a_broken_stop_mark_is_no_mark(paths):
     (paths.state / "stopped.json").write_text(json.dumps(["what"]))
     assert not ConfigKeeper(paths).take_stop_mark()
+
+
+def test_what_a_killed_save_left_behind_is_removed_and_nothing_else(keeper, paths):
+    folder = paths.lvs_cf.parent
+    left, other = folder / ".lvs.cf.a1b2c3.new", folder / "lvs.cf.new"
+    for file in (left, other):
+        file.write_text("half")
+    keeper.clean_up()
+    assert not left.exists() and other.exists()
+    assert paths.lvs_cf.read_bytes() == TEXT

@@ -14,7 +14,7 @@ from piranha.config.load import load
 from piranha.engine import api
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.service import Engine
-from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
+from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, EngineUnavailable, UnsafePlan
 from piranha.status import HealthState, RunState
 from piranha.system import unix_socket
 
@@ -278,3 +278,27 @@ async def test_a_fault_of_the_engine_is_told_as_one_and_the_engine_goes_on(start
         status, answer = await call(posted, paths.socket, "/v1/apply", b"{}")
     assert (status, json.loads(answer)["code"]) == (500, "internal")
     assert (await call(engine.status)).state is RunState.IDLE
+
+
+async def test_a_fault_of_ours_costs_one_call_and_is_told_without_its_trace(start, paths, block, monkeypatch, caplog):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+
+    async def broken(_engine):
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(Engine, "plan", broken)
+    with pytest.raises(EngineUnavailable) as told:
+        await call(engine.plan)
+    assert "its log says more" in str(told.value) and "fault of ours" not in str(told.value)
+    assert "ZeroDivisionError" in caplog.text
+    assert (await call(engine.status)).state is RunState.RUNNING
+
+
+async def test_a_text_that_trips_the_engine_up_at_its_start_leaves_the_api_up(start, block, balancer, monkeypatch):
+    async def broken(*_words, **_more):
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(balancer, "switch", broken)
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    assert any("could not be run" in message for message in (await call(engine.status)).messages)
+    assert (await call(engine.config)).exists
