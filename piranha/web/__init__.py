@@ -127,6 +127,8 @@ def _failed(problem: Exception) -> ResponseReturnValue:
         return _page(problem.code, problem.name, str(problem.description or ""), dict(problem.get_headers()))
     match problem:
         case NoConfig():
+            # The page says it itself.
+            g.is_no_config = True
             page = render_template(
                 "no_config.html",
                 file=problem.file,

@@ -123,7 +123,7 @@ def is_foreign() -> bool:
         return True
     # Our own pages ask for no referrer, and browsers then say "null" here.
     origin = request.headers.get("Origin", "null")
-    return origin != "null" and urlsplit(origin).netloc.lower() != request.host.lower()
+    return origin != "null" and _host_of(origin) != request.host.lower()
 
 
 def is_ours() -> bool:
@@ -131,7 +131,15 @@ def is_ours() -> bool:
     if request.headers.get("Sec-Fetch-Site") == "same-origin":
         return True
     origin = request.headers.get("Origin", "null")
-    return origin != "null" and urlsplit(origin).netloc.lower() == request.host.lower()
+    return origin != "null" and _host_of(origin) == request.host.lower()
+
+
+def _host_of(origin: str) -> str | None:
+    """Return host and port of an Origin header, None if it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def own_address(wanted: str | None) -> str | None:
@@ -158,19 +166,26 @@ def _unauthenticated() -> ResponseReturnValue:
     had_session = SESSION_KEY in session
     if request.method in ("GET", "HEAD"):
         if had_session:
+            # Told once, however many pages of that session were still open.
+            session.pop(SESSION_KEY)
             flash(_("Your session has ended. Please log in again."), "warning")
         return redirect(url_for("auth.login", next=own_url()), 303)
     held = ""
-    if request.method == "POST" and request.endpoint is not None:
-        try:
-            validate_csrf(request.form.get("csrf_token"))
-            held = _packed(typed_pairs())
-        except ValidationError:
-            pass
+    if request.method == "POST" and request.endpoint is not None and (_has_right_token() or is_ours()):
+        held = _packed(typed_pairs())
     message = _("You were logged out. Nothing was changed.")
     if held:
         message = _("You were logged out. Nothing was changed. Log in, and you get back what you typed.")
     return _login_page(message=message, held=held, held_url=own_url() if held else ""), 401
+
+
+def _has_right_token() -> bool:
+    # A browser that was closed in between has no cookie any more, and so no token that fits.
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError:
+        return False
+    return True
 
 
 def _packed(pairs: list[tuple[str, str]]) -> str:

@@ -18,7 +18,7 @@ class NoSuchBlock(PiranhaError):
     """The page's block is not in lvs.cf (any more). `wanted` is its path as asked for."""
 
     def __init__(self, wanted: str) -> None:
-        super().__init__(_("%(wanted)s is not in lvs.cf (any more).", wanted=wanted or _("Nothing")))
+        super().__init__(_("%(wanted)s is not in lvs.cf (any more).", wanted=shown_path(wanted) or _("Nothing")))
         self.wanted = wanted
 
 

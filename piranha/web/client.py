@@ -98,6 +98,8 @@ def _open() -> Opened:
         saved = engine().config()
     except (EngineUnavailable, NotPermitted) as refusal:
         problem = str(refusal)
+        # An engine that hangs is waited for once in a request, not again for its status.
+        g.status, g.engine_problem = None, problem
         saved = _from_disk()
     if not saved.exists:
         raise NoConfig(saved.file, False, saved.problem, problem)

@@ -230,7 +230,8 @@ class Form:
             self.refuse(each.name, _("A value is missing."), told)
 
     def _read_name(self) -> None:
-        if not self.has(NAME) or not self.is_changed(NAME):
+        # A new block's blank name is unchanged, and is told at its control all the same.
+        if not self.has(NAME) or (self.typed[NAME] and not self.is_changed(NAME)):
             return
         fault = name_fault(self.typed[NAME])
         if fault is not None:

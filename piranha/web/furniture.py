@@ -37,6 +37,7 @@ class Banner:
     """What every secure page says on top: what is unusual right now."""
 
     engine_problem: str
+    config_problem: str
     is_saved_not_applied: bool
     stopped_because: str
     overrides: list[SetByHand]
@@ -51,11 +52,18 @@ def banner() -> Banner | None:
     stored = passwords.hash_line(password_text(), USER)
     return Banner(
         engine_problem=engine_problem(),
+        config_problem="" if g.get("is_no_config") else _config_problem(told),
         is_saved_not_applied=told is not None and not told.config.is_applied and bool(told.config.saved_token),
         stopped_because=_stopped_because(told),
         overrides=set_by_hand(told),
         has_weak_password=stored is not None and passwords.is_weak(stored),
     )
+
+
+def _config_problem(told: EngineStatus | None) -> str:
+    if told is None or told.config.saved_token:
+        return ""
+    return told.config.problem or _("There is no lvs.cf.")
 
 
 def _stopped_because(told: EngineStatus | None) -> str:

@@ -11,6 +11,7 @@ from piranha.status import RunState
 from piranha.web.auth import AUTO_UPDATE
 from piranha.web.blocks import set_by_hand, shown_path
 from piranha.web.client import engine, engine_problem, status
+from piranha.web.saving import short
 from piranha.web.texts import _
 
 blueprint = Blueprint("monitor", __name__)
@@ -33,12 +34,12 @@ class AutoUpdate:
 def auto_update(is_asked: bool, typed: str) -> AutoUpdate:
     """Return the auto update that these inputs mean: empty is 10 s, less is raised to 10 s, a word is an error."""
     typed = typed.strip()
-    if not is_asked:
-        return AutoUpdate(False, INTERVAL_MIN_S, typed if typed.isdecimal() and typed.isascii() else "")
-    if not typed:
+    if is_asked and not typed:
         return AutoUpdate(True, INTERVAL_MIN_S, str(INTERVAL_MIN_S))
-    if not (typed.isascii() and typed.isdecimal() and len(typed) <= 6):
+    if typed and not (typed.isascii() and typed.isdecimal() and len(typed) <= 6):
         return AutoUpdate(False, INTERVAL_MIN_S, typed[:20], error=_("The interval is a whole number of seconds."))
+    if not is_asked:
+        return AutoUpdate(False, INTERVAL_MIN_S, typed)
     seconds = int(typed)
     if seconds < INTERVAL_MIN_S:
         note = _("The interval was raised to %(least)s seconds, the least there is.", least=INTERVAL_MIN_S)
@@ -67,6 +68,7 @@ def _page(refused: str = "") -> str:
         is_running=told is not None and told.state is RunState.RUNNING,
         problem=engine_problem(),
         update=update,
+        is_auto_asked=bool(request.args.get("auto")),
         refused=refused,
         own=own,
         refresh_url=url_for("monitor.control", **own, **refreshed) if update.is_on else "",
@@ -95,7 +97,7 @@ def override() -> ResponseReturnValue:
     except PiranhaError as problem:
         return _page(str(problem)), 503
     for notice in answer.notices:
-        flash(notice[:400], "warning")
+        flash(short(notice), "warning")
     kept: dict[str, Any] = {name: request.form[name] for name in ("auto", "interval") if request.form.get(name)}
     return redirect(url_for("monitor.control", **kept), 303)
 

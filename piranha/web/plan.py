@@ -6,11 +6,14 @@ from flask.typing import ResponseReturnValue
 from piranha.errors import ConfigConflict, ConfigUnavailable, EngineUnavailable, UnsafePlan
 from piranha.messages import Plan
 from piranha.web.client import engine, opened, read_again, status
+from piranha.web.saving import short
 from piranha.web.texts import _
 
 blueprint = Blueprint("plan", __name__)
 
 STEPS_TOLD_MAX = 3
+REFUSED_TOLD_MAX = 3
+NO_VERSION = "-"
 
 
 @blueprint.get("/secure/plan")
@@ -35,6 +38,7 @@ def _page(refused: str = "", told: str = "") -> str:
         refused=refused,
         told=told,
         is_new=is_new,
+        removes_at_once=bool(request.form.get("removes_at_once")),
         final_refusals=[text for text in plan.refusals if text not in plan.forcible] if plan is not None else [],
     )
 
@@ -44,7 +48,8 @@ def apply() -> ResponseReturnValue:
     """Run the version that the page showed."""
     try:
         answer = engine().apply(
-            token=request.form.get("token", ""),
+            # An empty token would mean whatever is saved by now; nothing is applied that no page showed.
+            token=request.form.get("token") or NO_VERSION,
             force=bool(request.form.get("force")),
             removes_at_once=bool(request.form.get("removes_at_once")),
         )
@@ -61,12 +66,14 @@ def apply() -> ResponseReturnValue:
     told = _("Applied: lvs.cf with serial_no %(serial)s is what runs now.", serial=answer.serial_no)
     flash(f"{told} {_steps(len(answer.steps))}", "success")
     for step in answer.steps[:STEPS_TOLD_MAX]:
-        flash(f"{step.step} {step.impact}".strip()[:300], "info")
+        flash(short(f"{step.step} {step.impact}".strip()), "info")
     now = status()
-    if now is not None:
-        for each in now.virtual_servers:
-            if each.refused:
-                flash(_("%(name)s is not served: %(why)s", name=each.name, why=each.refused)[:400], "danger")
+    refused = [each for each in now.virtual_servers if each.refused] if now is not None else []
+    for each in refused[:REFUSED_TOLD_MAX]:
+        flash(short(_("%(name)s is not served: %(why)s", name=each.name, why=each.refused)), "danger")
+    if len(refused) > REFUSED_TOLD_MAX:
+        more = len(refused) - REFUSED_TOLD_MAX
+        flash(_("%(count)s more are not served; the table says why.", count=more), "danger")
     return redirect(url_for("monitor.control"), 303)
 
 

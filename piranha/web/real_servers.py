@@ -11,7 +11,7 @@ from piranha.web.blocks import REAL, Block, NoSuchBlock
 from piranha.web.client import opened
 from piranha.web.forms import NAME, Form
 from piranha.web.panels import REAL_CONTROLS, keywords_of, real_part, status_part
-from piranha.web.saving import Unsaved, faults_at, save, tell
+from piranha.web.saving import Unsaved, faults_at, save, short, tell
 from piranha.web.texts import _
 from piranha.web.virtual_servers import KEYWORDS as VIRTUAL_KEYWORDS
 from piranha.web.virtual_servers import wanted_virtual
@@ -187,6 +187,8 @@ def _gone(problem: NoSuchBlock) -> ResponseReturnValue:
 def set_status() -> ResponseReturnValue:
     """Activate or deactivate exactly this real server."""
     virtual, real = _wanted()
+    if request.form.get("do") not in ("activate", "deactivate"):
+        return _list(virtual, Unsaved(400, _("No button was named."))), 400
     is_on = request.form.get("do") == "activate"
     if is_on and not real.has_usable_address:
         told = _("%(name)s was not activated: it has no address yet. Edit it first.", name=real.title)
@@ -198,9 +200,19 @@ def set_status() -> ResponseReturnValue:
     if isinstance(answer, Unsaved):
         document = opened().document
         return _list(blocks.find(document, virtual.path, blocks.VIRTUAL, VIRTUAL_KEYWORDS), answer), answer.status
-    done = _("%(name)s is activated.", name=real.title) if is_on else _("%(name)s is down.", name=real.title)
+    done = _("%(name)s is activated.", name=real.title) if is_on else _("%(name)s is deactivated.", name=real.title)
     tell(answer, done, faults_at(answer.faults, virtual.path))
+    _tell_of_sorry_server(virtual)
     return redirect(url_for("real_servers.show_all", virtual=virtual.path), 303)
+
+
+def _tell_of_sorry_server(virtual: Block) -> None:
+    """Say who gets the clients of an active virtual server that has no active real server left."""
+    sorry = virtual.values["sorry_server"]
+    servers = blocks.inside(opened().document, virtual.steps, "server", ("active",))
+    if virtual.is_active and sorry and not any(each.is_active for each in servers):
+        told = _("After Apply, clients of %(name)s get its sorry server, %(sorry)s.", name=virtual.title, sorry=sorry)
+        flash(short(told), "warning")
 
 
 @blueprint.get("/secure/real_server/delete")

@@ -1,8 +1,9 @@
 """REDUNDANCY: the backup router and the heartbeats between the two (manual 4.5)."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from piranha.config.edits import ExpectedPart, SetValues
@@ -87,12 +88,16 @@ def _accept() -> ResponseReturnValue:
     form.fill(request.form)
     if form.typed["syncdaemon"] == "1":
         for name, filled in (("syncd_iface", "eth0"), ("syncd_id", "0")):
-            form.typed[name] = form.typed[name] or filled
+            if not form.typed[name]:
+                form.typed[name] = filled
+                form.notes.append(
+                    _("%(label)s was left blank: %(value)s is used.", label=form[name].label, value=filled)
+                )
     changes = form.changes()
     _judge(form)
     if form.troubles:
         return _page(form), 422
-    return _save(changes, _("Redundancy settings saved."))
+    return _save(changes, _("Redundancy settings saved."), form.notes)
 
 
 def _judge(form: Form) -> None:
@@ -129,7 +134,7 @@ def _is_same(one: str, other: str | None) -> bool:
         return bool(one) and one == other
 
 
-def _save(values: dict[str, str | None], done: str) -> ResponseReturnValue:
+def _save(values: dict[str, str | None], done: str, notes: Sequence[str] = ()) -> ResponseReturnValue:
     expected = [ExpectedPart(REDUNDANCY_PART, request.form.get("token", ""))]
     answer = save([SetValues(path="", values=values)], expected)
     if isinstance(answer, Unsaved):
@@ -140,4 +145,6 @@ def _save(values: dict[str, str | None], done: str) -> ResponseReturnValue:
             return _page(form), answer.status
         return _page(form, answer), answer.status
     tell(answer, done, faults_at(answer.faults, "", REDUNDANCY_PART.keywords))
+    for note in notes:
+        flash(note, "info")
     return redirect(url_for("redundancy.show"), 303)

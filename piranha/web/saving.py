@@ -1,5 +1,6 @@
 """A save, and everything that may come of it, as a value that a page can show beside what was typed."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ from piranha.web.client import engine, read_again
 from piranha.web.texts import _
 
 FLASHED_FAULTS_MAX = 4
-FLASHED_CHARACTERS_MAX = 400
+FLASHED_BYTES_MAX = 600
+"""Of one message, as the cookie holds it. A browser drops a cookie of more than 4096 bytes, with all it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,20 @@ def tell_faults(faults: Iterable[Fault]) -> None:
     worth = [fault for fault in worth if fault.severity is not Severity.NOTE]
     for fault in worth[:FLASHED_FAULTS_MAX]:
         sentence = f"{fault.message} {fault.advice}".strip()
-        flash(sentence[:FLASHED_CHARACTERS_MAX], "danger" if fault.severity is Severity.ERROR else "warning")
+        flash(short(sentence), "danger" if fault.severity is Severity.ERROR else "warning")
     if len(worth) > FLASHED_FAULTS_MAX:
         flash(_("And %(count)s more, listed on the page.", count=len(worth) - FLASHED_FAULTS_MAX), "warning")
+
+
+def short(sentence: str) -> str:
+    """Return a sentence, cut where a cookie could not carry it beside the others."""
+    if len(json.dumps(sentence)) <= FLASHED_BYTES_MAX:
+        return sentence
+    kept, used = 0, 0
+    while used + len(json.dumps(sentence[kept])) - 2 < FLASHED_BYTES_MAX - 10:
+        used += len(json.dumps(sentence[kept])) - 2
+        kept += 1
+    return f"{sentence[:kept]}…"
 
 
 def faults_at(faults: Iterable[Fault], path: str, keywords: Sequence[str] | None = None) -> list[Fault]:

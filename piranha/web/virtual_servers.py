@@ -185,6 +185,8 @@ def set_status() -> ResponseReturnValue:
         virtual = wanted_virtual()
     except NoSuchBlock as problem:
         return _list(Unsaved(409, str(problem))), 409
+    if request.form.get("do") not in ("activate", "deactivate"):
+        return _list(Unsaved(400, _("No button was named."))), 400
     is_on = request.form.get("do") == "activate"
     if is_on and not virtual.has_usable_address:
         told = _("%(name)s was not activated: it has no virtual IP address yet. Edit it first.", name=virtual.title)
@@ -195,7 +197,9 @@ def set_status() -> ResponseReturnValue:
     )
     if isinstance(answer, Unsaved):
         return _list(answer), answer.status
-    done = _("%(name)s is activated.", name=virtual.title) if is_on else _("%(name)s is down.", name=virtual.title)
+    done = (
+        _("%(name)s is activated.", name=virtual.title) if is_on else _("%(name)s is deactivated.", name=virtual.title)
+    )
     tell(answer, done, faults_at(answer.faults, virtual.path) if is_on else ())
     return redirect(url_for("virtual_servers.show_all"), 303)
 

@@ -18,6 +18,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from piranha.client import EngineClient
+from piranha.config.load import load
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.errors import ConfigConflict, EditRefused, EngineUnavailable, UnsafePlan
 from piranha.messages import ApplyAnswer, OverrideAnswer, Plan, PlannedStep, SaveAnswer, SavedConfig, SaveRequest
@@ -127,6 +128,7 @@ class KeeperEngine:
     state: RunState = RunState.RUNNING
     reason: str = ""
     unsafe: str = ""
+    refused: Callable[[str], str] = lambda name: ""
     health: dict[str, Health] = field(default_factory=dict)
 
     @property
@@ -180,7 +182,7 @@ class KeeperClient(EngineClient):
             running.token,
             "--- running\n+++ saved\n@@ -1 +1 @@\n-serial_no = 7\n+serial_no = 8 <b>\n" if is_new else "",
             (PlannedStep("Add TCP 192.0.2.80:80.", "It has 312 connections."),) if is_new else (),
-            (),
+            load(saved.text).faults,
             (self.engine.unsafe,) if self.engine.unsafe else (),
             (self.engine.unsafe,) if self.engine.unsafe.startswith("It would empty") else (),
         )
@@ -189,7 +191,7 @@ class KeeperClient(EngineClient):
         self._note("apply", (token, force, removes_at_once))
         saved = self.engine.keeper.saved_version()
         assert saved is not None
-        if token != saved.token:
+        if token and token != saved.token:
             raise ConfigConflict("", saved.loaded.document.text)
         if self.engine.unsafe and not force:
             raise UnsafePlan(self.engine.unsafe)
@@ -245,7 +247,7 @@ class KeeperClient(EngineClient):
                     scheduler=each.scheduler,
                     persistent_s=each.persistent_s,
                     is_active=each.is_active,
-                    refused="",
+                    refused=self.engine.refused(each.name),
                     servers=tuple(self._server(server) for server in each.servers),
                 )
                 for each in services

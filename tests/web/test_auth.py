@@ -402,3 +402,32 @@ def test_a_body_that_is_too_big_is_refused(browser: InProcessBrowser, watched: W
     answer = browser.raw("POST", "/secure/global_settings", "a=" + "x" * 2_000_000)
     assert answer.status_code in (400, 413)
     assert watched.is_untouched()
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "[", "nonsense"])
+def test_an_origin_that_is_none_is_another_site(browser: InProcessBrowser, watched: Watched, origin: str) -> None:
+    answer = browser.raw(
+        "POST", "/secure/virtual_server/status?virtual=virtual%5Bhttp%5D", "do=deactivate", Origin=origin
+    )
+    assert answer.status_code == 403
+    assert watched.is_untouched()
+
+
+def test_the_end_of_a_session_is_told_once(browser: InProcessBrowser, clock: Clock) -> None:
+    clock.now += 31 * 60
+    for _ in range(3):
+        assert browser.raw("GET", "/secure/control").status_code == 303
+    assert browser.open("/login").text.count("Your session has ended.") == 1
+
+
+@pytest.mark.parametrize(("site", "is_kept"), [("same-origin", True), ("none", False)])
+def test_a_form_sent_without_any_cookie_is_kept_if_the_browser_vouches_for_it(
+    stranger: InProcessBrowser, watched: Watched, site: str, is_kept: bool
+) -> None:
+    stranger.extra = {"Sec-Fetch-Site": site}
+    page = stranger.send("/secure/global_settings", [("primary", "192.0.2.77"), ("csrf_token", "from before")])
+    assert page.status == 401
+    assert ("192.0.2.77" in page.html) is is_kept
+    page = page.fill("Password", PASSWORD).press("Login")
+    assert ("192.0.2.77" in page.text) is is_kept
+    assert watched.is_untouched()

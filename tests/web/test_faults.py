@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from piranha.paths import Paths
+from piranha.web.saving import FLASHED_BYTES_MAX, short
 from tests.web.conftest import InProcessBrowser, Watched
 
 HTTP = "virtual=virtual%5Bhttp%5D"
@@ -243,3 +244,23 @@ def test_no_address_makes_a_page_fail(browser: InProcessBrowser, address: str, o
     answer = browser.raw("GET", address + urlencode({"": odd})[1:])
     assert answer.status_code in (200, 404)
     assert "<script" not in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("typed", ["", "   "])
+@pytest.mark.parametrize("address", ["/secure/virtual_server/add", f"/secure/real_server/add?{HTTP}"])
+def test_a_new_block_without_a_name_is_refused_beside_its_field(
+    browser: InProcessBrowser, watched: Watched, address: str, typed: str
+) -> None:
+    page = browser.open(address).fill("Name", typed).press("ACCEPT")
+    assert page.status == 422
+    assert 'id="name-trouble1"' in page.html
+    assert watched.is_untouched()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=900))
+def test_a_message_is_cut_to_what_a_cookie_can_carry(sentence: str) -> None:
+    told = short(sentence)
+    assert told == sentence or told.endswith("…")
+    assert sentence.startswith(told.removesuffix("…"))
+    assert len(json.dumps(told)) <= FLASHED_BYTES_MAX

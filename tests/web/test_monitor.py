@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
+from urllib.parse import urlencode
 
 import pytest
 
@@ -186,3 +188,52 @@ def test_emptying_the_table_needs_a_tick(browser: InProcessBrowser, engine: Keep
     page = page.fill("Apply all the same. I have read why it is refused.", "1").press("Apply")
     assert page.status == 200
     assert engine.named("apply")[-1].what[1] is True
+
+
+def test_a_wrong_interval_is_told_even_if_the_box_is_not_ticked(browser: InProcessBrowser) -> None:
+    page = browser.open(PANEL).fill("Update Interval", "soon").press("Update information now")
+    assert "The interval is a whole number of seconds." in page.text
+    assert page.value("Update Interval") == "soon"
+    assert 'id="auto" name="auto" value="1">' in page.html
+
+
+def test_an_apply_that_names_no_version_applies_nothing(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    browser.open("/secure/virtual_servers").press("Deactivate http")
+    page = browser.open("/secure/plan")
+    for form in page.read.forms:
+        form.fields = [each for each in form.fields if each[1].name != "token"]
+    page = page.press("Apply")
+    assert page.status == 409
+    assert "Nothing was applied." in page.text
+    assert engine.keeper.running_version() != engine.keeper.saved_version()
+
+
+def test_a_tick_survives_an_apply_that_was_not_done(browser: InProcessBrowser, paths: Paths) -> None:
+    browser.open("/secure/virtual_servers").press("Deactivate http")
+    page = browser.open("/secure/plan")
+    paths.lvs_cf.write_text(paths.lvs_cf.read_text() + "# one more line\n")
+    page = page.fill("Take removed servers out at once, without draining: their connections are cut.", "1").press(
+        "Apply"
+    )
+    assert page.status == 409
+    assert 'name="removes_at_once" value="1" checked' in page.html
+
+
+def test_messages_about_many_refused_services_fit_into_a_cookie(
+    browser: InProcessBrowser, engine: KeeperEngine, paths: Paths
+) -> None:
+    blocks = [
+        f"virtual v{number} {{\n active = 1\n address = 203.0.113.{number} eth0:1\n}}\n" for number in range(1, 60)
+    ]
+    paths.lvs_cf.write_text(paths.lvs_cf.read_text() + "".join(blocks))
+    engine.refused = lambda name: f"Address {sha256(name.encode()).hexdigest() * 5} is not on this machine."
+    page = browser.open("/secure/plan")
+    sent = urlencode(
+        [(made.name, made.value) for form in page.read.forms[-1:] for _, made in form.fields if made.is_on]
+    )
+    answer = browser.raw("POST", "/secure/plan", sent)
+    assert answer.status_code == 303
+    assert max(len(cookie) for cookie in answer.headers.getlist("Set-Cookie")) < 4000
+    text = browser.open(answer.headers["Location"]).text
+    assert "Applied: lvs.cf" in text
+    assert "58 more are not served; the table says why." in text

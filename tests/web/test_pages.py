@@ -289,3 +289,26 @@ def test_an_unknown_address_is_a_page_too(browser: InProcessBrowser) -> None:
     page = browser.open("/secure/nothing-here")
     assert page.status == 404
     assert page.html.count("<h1") == 1
+
+
+@pytest.mark.parametrize("address", ["/secure/control", "/secure/help", "/secure/password"])
+def test_a_missing_file_is_told_on_pages_that_need_none_too(
+    browser: InProcessBrowser, paths: Paths, address: str
+) -> None:
+    assert "There is no lvs.cf." not in browser.open(address).text
+    paths.lvs_cf.unlink()
+    page = browser.open(address)
+    assert "There is no lvs.cf." in page.text
+    assert page.follow("What to do").text.count("There is no lvs.cf.") == 1
+
+
+def test_an_engine_that_hangs_is_waited_for_once(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    engine.is_dead = True
+    engine.calls.clear()
+    assert browser.open("/secure/virtual_servers").status == 200
+    assert [call.name for call in engine.calls] == ["config"]
+
+
+def test_a_fault_of_the_file_as_a_whole_names_no_line(browser: InProcessBrowser, paths: Paths) -> None:
+    paths.lvs_cf.write_text("serial_no = 1\n")
+    assert "(line 0)" not in browser.open("/secure/plan").text

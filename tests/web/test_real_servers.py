@@ -113,3 +113,26 @@ def test_delete_asks_first_and_removes_the_block(browser: InProcessBrowser, watc
     assert page.status == 200
     assert "web1" not in watched.path.read_text()
     assert "server web2 {" in watched.path.read_text()
+
+
+def test_the_sorry_server_is_named_when_nothing_else_is_left(browser: InProcessBrowser) -> None:
+    browser.open("/secure/virtual_server?virtual=virtual%5Bhttp%5D").fill("Sorry Server", "192.0.2.99").press("ACCEPT")
+    page = browser.open(LIST).press("Deactivate web1")
+    assert "192.0.2.99" not in page.text
+    page = page.press("Deactivate web2")
+    assert "After Apply, clients of http get its sorry server, 192.0.2.99." in page.text
+
+
+def test_a_status_form_without_its_button_changes_nothing(browser: InProcessBrowser, watched: Watched) -> None:
+    for address in ("/secure/real_servers?virtual=virtual%5Bhttp%5D", "/secure/virtual_servers"):
+        page = browser.open(address)
+        form = next(form for form in page.read.forms if "/status?" in form.action)
+        answer = browser.send(form.action, [(made.name, made.value) for _, made in form.fields])
+        assert answer.status == 400
+        assert "No button was named." in answer.text
+    assert watched.is_untouched()
+
+
+def test_a_block_that_is_gone_is_named_as_people_read_it(browser: InProcessBrowser) -> None:
+    page = browser.open("/secure/real_server?server=virtual%5Bhttp%5D.server%5Bnone%5D")
+    assert "http / none is not in lvs.cf (any more)." in page.text

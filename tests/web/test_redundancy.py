@@ -142,3 +142,10 @@ def test_the_private_address_is_asked_for_only_if_the_primary_has_one(browser: I
     assert page.press("ACCEPT").status == 422
     assert page.fill("Redundant server private IP", "10.0.0.2").press("ACCEPT").status == 200
     assert "backup_private = 10.0.0.2\n" in paths.lvs_cf.read_text()
+
+
+def test_what_was_filled_in_for_the_sync_daemon_is_told(browser: InProcessBrowser, paths: Paths) -> None:
+    enabled(paths)
+    page = browser.open(PANEL).fill("Use sync daemon", "1").press("ACCEPT")
+    assert "Sync daemon interface was left blank: eth0 is used." in page.text
+    assert "Sync daemon ID was left blank: 0 is used." in page.text

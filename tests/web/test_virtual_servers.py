@@ -190,7 +190,7 @@ def test_activate_and_deactivate_change_one_line_of_exactly_that_block(
     assert watched.changed_lines() == ["-      active = 0", "+      active = 1"]
     assert watched.path.read_text().count("active = 1") == 4
     page = page.press("Deactivate smtp")
-    assert "smtp is down." in page.text
+    assert "smtp is deactivated." in page.text
     assert watched.changed_lines() == []
 
 
