@@ -16,9 +16,10 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from piranha.cli.gui_worker import ReadFirst
 from piranha.errors import PiranhaError
 from piranha.paths import from_environment
-from piranha.web import create_app
+from piranha.web import BODY_BYTES_MAX, create_app
 
 PORT = 3636
 HOSTS = ("127.0.0.1", "::1")
@@ -39,15 +40,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
-        return self._app
+    def load(self) -> ReadFirst:
+        return ReadFirst(self._app, BODY_BYTES_MAX)
 
 
 def settings_for(sockets: Sequence[socket.socket]) -> dict[str, Any]:
     """Return gunicorn's settings. It gets the listening sockets by number: a taken port is told before it starts."""
     return {
         "bind": [f"fd://{each.fileno()}" for each in sockets],
-        "worker_class": "gthread",
+        "worker_class": "piranha.cli.gui_worker.Worker",
         "workers": 1,
         "threads": THREADS,
         "graceful_timeout": GOODBYE_S,

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from piranha.cli.gui import main
 
 GUI = [sys.executable, "-m", "piranha.cli.gui"]
+IMPATIENT = "import piranha.cli.gui_worker as w, piranha.cli.gui as g; w.READ_LIMIT_S = 0.5; g.main()"
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str],
     """Give a function that starts the GUI on a port that the kernel chooses, and returns the port."""
     started: list[subprocess.Popen[str]] = []
 
-    def make(*words: str) -> tuple[subprocess.Popen[str], int]:
-        command = [*GUI, "--root", str(tmp_path), "--port", "0", *words]
+    def make(*words: str, program: Sequence[str] = GUI) -> tuple[subprocess.Popen[str], int]:
+        command = [*program, "--root", str(tmp_path), "--port", "0", *words]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         started.append(process)
         assert process.stderr is not None
@@ -110,3 +111,43 @@ def test_a_folder_of_its_own_that_cannot_be_made_is_told(tmp_path: Path) -> None
     assert result.exit_code == 1
     assert "var/lib/piranha-gui" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nuser=",
+        b"POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nus",
+    ],
+    ids=["head", "body", "chunked body"],
+)
+def test_clients_that_say_half_a_request_and_no_more_do_not_keep_others_out(
+    start: Callable[..., tuple[subprocess.Popen[str], int]], half: bytes
+) -> None:
+    _, port = start("--host", "127.0.0.1", program=[sys.executable, "-c", IMPATIENT])
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(80)]
+    try:
+        for each in slow:
+            each.sendall(half)
+        assert get(port, "/")[0] == 200
+        # Every one of them is cut, not only those that came first.
+        for each in slow:
+            each.settimeout(20)
+            while each.recv(4096):
+                pass
+    finally:
+        for each in slow:
+            each.close()
+
+
+def test_a_request_that_is_answered_slowly_is_not_cut(
+    start: Callable[..., tuple[subprocess.Popen[str], int]],
+) -> None:
+    slow_app = IMPATIENT.replace(
+        "g.main()",
+        "import threading; g.create_app = lambda paths: lambda environ, reply: "
+        "(threading.Event().wait(1.5), reply('200 OK', []))[2:] or [b'late']; g.main()",
+    )
+    _, port = start("--host", "127.0.0.1", program=[sys.executable, "-c", slow_app])
+    assert get(port, "/") == (200, "late")

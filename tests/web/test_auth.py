@@ -1,6 +1,7 @@
 """Log-in, log-out, sessions, and that nothing is open that should not be."""
 
 import re
+import threading
 from collections.abc import Callable
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 
+from piranha import passwords
 from piranha.paths import Paths
 from piranha.web import sessions
 from piranha.web.auth import OPEN, own_address
@@ -100,6 +102,39 @@ def test_without_a_password_nobody_gets_in_and_the_page_says_what_to_do(
     assert "piranha-passwd" in page.text
     for password in ("", "plain text", PASSWORD):
         assert stranger.open("/login").fill("Password", password).press("Login").status in (401, 429)
+
+
+def test_guesses_that_arrive_together_do_not_all_pass_before_the_first_one_fails(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_here, all_have_looked, looks = threading.Barrier(8), threading.Event(), []
+    wait_s, verify = Throttle.wait_s, passwords.verify
+
+    def look(throttle: Throttle, client: str | None, now: float) -> float:
+        looks.append(client)
+        if len(looks) == 8:
+            all_have_looked.set()
+        return wait_s(throttle, client, now)
+
+    def verify_late(text: str, user: str, password: str) -> bool:
+        all_have_looked.wait(0.3)  # whoever can look now, before the first guess is found wrong, does
+        return verify(text, user, password)
+
+    monkeypatch.setattr(Throttle, "wait_s", look)
+    monkeypatch.setattr(passwords, "verify", verify_late)
+    pages = [InProcessBrowser(app).open("/login").fill("Password", "wrong") for _ in range(8)]
+    statuses: list[int] = []
+
+    def guess(place: int) -> None:
+        all_here.wait(10)
+        statuses.append(pages[place].press("Login").status)
+
+    threads = [threading.Thread(target=guess, args=(place,)) for place in range(len(pages))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [401, *[429] * 7]
 
 
 def test_failures_make_an_address_wait_longer_and_longer_but_never_for_good(
