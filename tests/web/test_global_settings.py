@@ -90,3 +90,12 @@ def test_keys_that_no_panel_shows_are_kept(browser: InProcessBrowser, paths: Pat
     text = paths.lvs_cf.read_text()
     assert "# Kept by hand.\n" in text
     assert "hard_shutdown = 0\n" in text
+
+
+def test_the_first_save_of_a_file_with_carriage_returns_says_that_they_went(
+    paths: Paths, browser: InProcessBrowser
+) -> None:
+    paths.lvs_cf.write_bytes(paths.lvs_cf.read_bytes().replace(b"\n", b"\r\n"))
+    page = browser.open(PANEL).fill("Primary server public IP", "192.0.2.77").press("ACCEPT")
+    assert "Carriage returns were replaced" in page.text
+    assert b"\r" not in paths.lvs_cf.read_bytes()
