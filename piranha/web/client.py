@@ -4,6 +4,7 @@ Every request reads lvs.cf once, through the API. If nobody answers there, the p
 itself, which the GUI's user may read and never write.
 """
 
+import stat
 from dataclasses import dataclass
 
 from flask import g, request
@@ -123,6 +124,8 @@ _last: dict[str, tuple[str, Loaded]] = {}
 def _from_disk() -> SavedConfig:
     path = gui().paths.lvs_cf
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a FIFO would be to wait for its writer
+            return SavedConfig(str(path), "", "", True, f"{path} is not a file. Move away what stands there.")
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX)
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """All pages: they change nothing, they have one heading, and they get along without engine and without file."""
 
+import os
 import re
 
 import pytest
@@ -312,3 +313,13 @@ def test_an_engine_that_hangs_is_waited_for_once(browser: InProcessBrowser, engi
 def test_a_fault_of_the_file_as_a_whole_names_no_line(browser: InProcessBrowser, paths: Paths) -> None:
     paths.lvs_cf.write_text("serial_no = 1\n")
     assert "(line 0)" not in browser.open("/secure/plan").text
+
+
+def test_what_is_no_file_in_the_place_of_lvs_cf_is_told_and_not_waited_for(
+    paths: Paths, engine: KeeperEngine, browser: InProcessBrowser
+) -> None:
+    paths.lvs_cf.unlink()
+    os.mkfifo(paths.lvs_cf)
+    engine.is_dead = True
+    page = browser.open("/secure/global_settings")
+    assert page.status == 503 and "is not a file" in page.text
