@@ -55,7 +55,11 @@ def apply_edits(document: Document, edits: Sequence[Edit]) -> Document:
     if present is document:
         return document
     if content_of(present.root) != wanted:
-        raise EditRefused("", "", "The edited file would read differently from what was wanted; nothing was written.")
+        sentence = (
+            "The edited file would read differently from what was wanted; nothing was written. "
+            "Mend the file's braces and quotes first: its faults say where."
+        )
+        raise EditRefused("", "", sentence)
     return present
 
 

@@ -3,11 +3,13 @@
 The expression is RE2's syntax over bytes, made of the text with its escapes translated, as the checks read it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import re2
 
 from piranha.config.escapes import translate
+from piranha.config.values import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ def expression_fault(text: str) -> ExpressionFault | None:
     reason, _, piece = problem.partition(b": ")
     place = _place(pattern, piece)
     position = _typed_place(text, place)
-    rest = text[position : position + 20]
+    rest = shown(text[position : position + 20])
     return ExpressionFault(
         position + 1,
         f"This is no regular expression: {reason.decode('latin-1')} at character {position + 1}"
@@ -68,4 +70,5 @@ def _place(pattern: bytes, piece: bytes) -> int:
 
 def _typed_place(text: str, place: int) -> int:
     """Return which character of the typed text became the byte at a place: an escape is two characters, one byte."""
-    return max(length for length in range(len(text) + 1) if len(translate(text[:length])[0]) <= place)
+    # A longer beginning never becomes fewer bytes; trying all of them would take minutes for a long text.
+    return bisect_right(range(len(text) + 1), place, key=lambda length: len(translate(text[:length])[0])) - 1

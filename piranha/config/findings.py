@@ -49,10 +49,20 @@ class Findings:
             if keyword in _ONLY_WITH_NAT:
                 return self.cluster.forwarding is Forwarding.NAT
             if keyword in _ONLY_WITH_BACKUP:
-                return self.cluster.is_backup_active
+                return self.awaits_partner()
             if keyword in _ONLY_WITH_SYNC:
                 return self.cluster.runs_sync_daemon
         return True
+
+    def awaits_partner(self) -> bool:
+        """Say whether there would be heartbeats: without a backup address `backup_active = 1` counts as 0."""
+        backup = self.document.root.effective("backup")
+        if not self.cluster.is_backup_active or backup is None:
+            return False
+        # An address that cannot be read is meant to be one.
+        row = field(Scope.GLOBAL, "backup")
+        assert row is not None
+        return backup.is_bad or backup.value is None or read_once(row, backup.value) is not None
 
     def say(self, severity: Severity, code: str, block: Block, keyword: str, message: str, advice: str = "") -> None:
         """Note a fault of a block or of its effective line with a keyword."""

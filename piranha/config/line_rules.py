@@ -227,17 +227,25 @@ def _device(findings: Findings, block: Block, statement: Statement, device: str)
         return
     if _interface(findings, block, statement, device) and ":" not in device:
         message = f"{shown(device)} is an interface, not an alias; the original takes the interface's own address away."
-        findings.say_of_line(Severity.WARNING, "no-alias", block, statement, message, f"Write for example {device}:1.")
+        advice = f"Write for example {device}:1."
+        findings.place(Severity.WARNING, "no-alias", block, *_device_place(statement, device), message, advice)
 
 
 def _interface(findings: Findings, block: Block, statement: Statement, device: str) -> bool:
     name = device.partition(":")[0]
+    place = _device_place(statement, device)
     if len(name) > 15:
         message = f"{shown(name)} is too long for a device: {len(name)} characters."
-        findings.say_of_line(Severity.ERROR, "bad-device", block, statement, message, "At most 15 are possible.")
+        findings.place(Severity.ERROR, "bad-device", block, *place, message, "At most 15 are possible.")
     elif not DEVICE.fullmatch(device):
         message = f"{shown(device)} is not a device."
-        findings.say_of_line(Severity.ERROR, "bad-device", block, statement, message, "Write for example eth0:1.")
+        findings.place(Severity.ERROR, "bad-device", block, *place, message, "Write for example eth0:1.")
     else:
         return True
     return False
+
+
+def _device_place(statement: Statement, device: str) -> tuple[int, int, str, str]:
+    """Return where the device stands, which is the last word of its line's value: line, column, keyword, text."""
+    behind = statement.value_end - statement.start
+    return statement.line, max(statement.value_column, behind - len(device) + 1), statement.keyword, device

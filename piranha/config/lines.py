@@ -174,7 +174,9 @@ def _read_too_many(statement: Statement, raw: str, begin: int, extra: Word, row:
         statement.is_bad = True
         takes = "one word" if row.words == 1 else "two words"
         message = f"{row.keyword} takes {takes}; there is more: {shown(extra.text)}"
-        notes.fail("extra-words", extra.start + 1, raw, message, 'Put a text with blanks between " and ".')
+        is_text = row.type in (FieldType.QSTRING, FieldType.STRING)
+        advice = 'Put a text with blanks between " and ".' if is_text else "Remove it, or put it on a line of its own."
+        notes.fail("extra-words", extra.start + 1, raw, message, advice)
 
 
 def _note_quotes(word: Word, row: Field, notes: Notes) -> None:
@@ -185,7 +187,9 @@ def _note_quotes(word: Word, row: Field, notes: Notes) -> None:
         message = "The original Piranha takes the apostrophes as part of the text."
         notes.warn("single-quotes", word.start + 1, word.text, message, 'Write " instead.')
     elif word.quote and row.type not in (FieldType.QSTRING, FieldType.STRING):
-        notes.warn("quoted-value", word.start + 1, word.text, "This value needs no quotes.", "Remove them.")
+        # An address and its device inside of one pair of quotes are one word for the original, and one is missing.
+        advice = f"Remove them. {REFUSED}" if row.words > 1 and " " in word.text else "Remove them."
+        notes.warn("quoted-value", word.start + 1, word.text, "This value needs no quotes.", advice)
     elif word.quote == '"' and _BARE_QUOTE.search(word.text):
         message = f"The quotes inside are read as part of the value: {shown(word.text)}"
         notes.warn("inner-quotes", word.start + 1, word.text, message, "Remove them.")

@@ -56,7 +56,7 @@ def _heartbeats(findings: Findings) -> None:
     cluster, root = findings.cluster, findings.document.root
     keepalive, deadtime = cluster.keepalive_s, cluster.deadtime_s
     if 1 <= deadtime <= keepalive:
-        severity = Severity.ERROR if cluster.is_backup_active else Severity.WARNING
+        severity = Severity.ERROR if findings.awaits_partner() else Severity.WARNING
         message = (
             f"deadtime ({deadtime}) is not longer than keepalive ({keepalive}): "
             "the partner would look dead between two heartbeats."

@@ -309,7 +309,7 @@ def test_a_name_may_be_used_once_among_siblings() -> None:
 def test_an_edit_that_would_read_differently_is_refused() -> None:
     # The missing brace of `a` ends where `b` begins; without `b`, what follows would be read as part of `a`.
     text = "virtual a {\nvirtual b {\n}\nkeepalive = 6\nserver s {\n}\n"
-    with pytest.raises(EditRefused, match="differently"):
+    with pytest.raises(EditRefused, match="Mend the file's braces"):
         edited(text, RemoveBlock(path="virtual[b]"))
 
 

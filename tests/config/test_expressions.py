@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piranha.config import expressions
+from piranha.config.escapes import translate
 from piranha.config.expressions import expression_fault
 
 
@@ -40,3 +42,23 @@ def test_the_fault_is_placed_in_the_text_as_typed(text: str, position: int) -> N
 def test_any_text_has_an_answer_and_its_place_is_in_the_text(text: str) -> None:
     fault = expression_fault(text)
     assert fault is None or 1 <= fault.position <= len(text) + 1
+
+
+def test_a_long_expression_is_not_translated_once_for_each_of_its_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(text: str) -> tuple[bytes, tuple[str, ...]]:
+        asked.append(text)
+        return translate(text)
+
+    monkeypatch.setattr(expressions, "translate", counted)
+    fault = expression_fault(r"\\\\(" * 400)
+    assert fault is not None
+    assert fault.position == 5
+    assert len(asked) < 40
+
+
+def test_what_is_shown_of_an_expression_can_be_printed() -> None:
+    fault = expression_fault("a(\t\x07b")
+    assert fault is not None
+    assert fault.message.isprintable()

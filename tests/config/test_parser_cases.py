@@ -237,7 +237,7 @@ CASES = [
         'nat_router = "10.0.0.1" eth1\n',
         "BADQUOTING 1",
         {"nat_router.host": "10.0.0.1", "nat_router.device": "eth1"},
-        ["quoted-value 1", "no-alias 1", "quote-not-last 1"],
+        ["quoted-value 1", "quote-not-last 1", "no-alias 1"],
     ),
     Case(
         75,

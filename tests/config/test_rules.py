@@ -278,6 +278,56 @@ def test_a_short_deadtime_matters_little_to_a_router_without_partner() -> None:
     assert (fault.code, fault.severity) == ("short-deadtime", WARNING)
 
 
+@pytest.mark.parametrize("backup", ["", "backup = 0.0.0.0\n"])
+def test_without_a_backup_address_nothing_about_heartbeats_stops_an_apply(backup: str) -> None:
+    alone = SOUND.replace("backup = 192.0.2.2\n", backup)
+    for old, new in (("deadtime = 18", "deadtime = 6"), ("keepalive = 6", "keepalive = 0")):
+        faults = faults_of(alone.replace(old, new))
+        assert "no-backup" in [fault.code for fault in faults]
+        assert not any(fault.stops_apply for fault in faults)
+
+
+def test_a_backup_address_that_cannot_be_read_is_meant_to_be_one() -> None:
+    faults = faults_of(SOUND.replace("backup = 192.0.2.2\n", "backup = 192.0.2.2:539\n"))
+    assert [fault.stops_apply for fault in faults if fault.code == "bad-value"] == [STOPS]
+
+
+def test_one_pair_of_quotes_around_an_address_and_its_device_is_told_to_be_refused() -> None:
+    faults = faults_of(SOUND.replace("10.0.0.254 eth1:1", '"10.0.0.254 eth1:1"'))
+    assert [(fault.code, fault.line, fault.column) for fault in faults] == [("quoted-value", 13, 14)]
+    assert "The original Piranha refuses the file for it." in faults[0].advice
+    (harmless,) = faults_of(SOUND.replace("keepalive = 6", 'keepalive = "6"'))
+    assert harmless.advice == "Remove them."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line", "word"),
+    [
+        ("10.0.0.254 eth1:1", "10.0.0.254  eth1", "no-alias", 13, "eth1"),
+        ("10.0.0.254 eth1:1", "10.0.0.254 eth1:1:1 ", "bad-device", 13, "eth1:1:1"),
+        ("192.0.2.80 eth0:1", "192.0.2.80\teth0_much_too_long:1", "bad-device", 20, "eth0_much_too_long:1"),
+        ("syncd_iface = eth1", "syncd_iface = eth1/", "bad-device", 16, "eth1/"),
+    ],
+)
+def test_a_fault_of_a_device_points_at_the_device(old: str, new: str, code: str, line: int, word: str) -> None:
+    text = SOUND.replace(old, new)
+    (fault,) = faults_of(text)
+    assert (fault.code, fault.line, fault.text) == (code, line, word)
+    assert text.splitlines()[line - 1][fault.column - 1 :].split()[0] == word
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "advice"),
+    [
+        ("keepalive = 6", "keepalive = 6 seconds", "Remove it, or put it on a line of its own."),
+        ("port = 21", "port = 21 protocol = tcp", "Remove it, or put it on a line of its own."),
+        ('expect = "220"', "expect = 220 ready", 'Put a text with blanks between " and ".'),
+    ],
+)
+def test_only_a_text_is_advised_to_be_quoted(old: str, new: str, advice: str) -> None:
+    assert [fault.advice for fault in faults_of(SOUND.replace(old, new)) if fault.code == "extra-words"] == [advice]
+
+
 def test_an_active_that_cannot_be_read_counts_as_meant() -> None:
     text = SOUND.replace("     active = 1\n     address = 192.0.2.80", "     active = yes\n     address = 192.0.2.80")
     (fault,) = [fault for fault in faults_of(text) if fault.keyword == "active"]
