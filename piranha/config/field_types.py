@@ -292,13 +292,13 @@ def name_fault(name: str) -> ValueFault | None:
         return ValueFault("A name is missing.", "Write one short word, for example HTTP.")
     if len(name) > LONGEST_NAME:
         return ValueFault(
-            f"The name is too long: {len(name)} characters.", f"At most {LONGEST_NAME} characters are kept."
+            f"The name is too long: {len(name)} characters.", f"Use at most {LONGEST_NAME}."
         )
     for character in name:
         if character.isspace():
             return ValueFault("There is a blank in the name.", "Write one word; _ may stand for a blank.")
         if character in "{}<>\"'#":
-            return ValueFault(f"The name contains {character}", "Leave out braces, angle brackets, quotes and #.")
+            return ValueFault(f"{character} cannot stand in a name.", "Leave out braces, angle brackets, quotes and #.")
     return None
 
 
