@@ -211,9 +211,7 @@ class Field:
 
     def _text_fault(self, text: str) -> ValueFault | None:
         if len(text.encode("utf-8", "replace")) > LONGEST_TEXT:
-            return ValueFault(
-                f"The text is too long: {len(text)} characters.", f"At most {LONGEST_TEXT} characters are kept."
-            )
+            return ValueFault(f"The text is too long: {len(text)} characters.", f"Use at most {LONGEST_TEXT}.")
         if text == "" and not self.is_quoted:
             return ValueFault("A value is missing.", "Write one, or leave the keyword out.")
         if '"' in text:
@@ -291,9 +289,7 @@ def name_fault(name: str) -> ValueFault | None:
     if name == "":
         return ValueFault("A name is missing.", "Write one short word, for example HTTP.")
     if len(name) > LONGEST_NAME:
-        return ValueFault(
-            f"The name is too long: {len(name)} characters.", f"Use at most {LONGEST_NAME}."
-        )
+        return ValueFault(f"The name is too long: {len(name)} characters.", f"Use at most {LONGEST_NAME}.")
     for character in name:
         if character.isspace():
             return ValueFault("There is a blank in the name.", "Write one word; _ may stand for a blank.")
