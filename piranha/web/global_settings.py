@@ -7,7 +7,7 @@ from piranha.config.edits import ExpectedPart, SetValues
 from piranha.web.client import opened
 from piranha.web.forms import Form
 from piranha.web.panels import GLOBAL_CONTROLS, GLOBAL_PART, NAT_CONTROLS
-from piranha.web.saving import Unsaved, faults_at, save, tell
+from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 
 blueprint = Blueprint("global_settings", __name__)
@@ -23,7 +23,7 @@ def _page(form: Form, unsaved: Unsaved | None = None) -> str:
         "global_settings.html",
         form=form,
         nat_controls=NAT_CONTROLS,
-        token=opened().document.token(GLOBAL_PART),
+        token=form_token(GLOBAL_PART, unsaved),
         faults=faults_at(opened().faults, "", GLOBAL_PART.keywords),
         unsaved=unsaved,
         connected_to=request.host,

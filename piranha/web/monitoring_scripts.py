@@ -10,7 +10,7 @@ from piranha.web.blocks import Block
 from piranha.web.client import opened
 from piranha.web.forms import Form
 from piranha.web.panels import ERASERS, SCRIPT_CONTROLS, keywords_of, script_part
-from piranha.web.saving import Unsaved, faults_at, save, tell
+from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 from piranha.web.virtual_servers import wanted_virtual
 
@@ -28,14 +28,13 @@ def _form(virtual: Block) -> Form:
 
 
 def _page(form: Form, virtual: Block, unsaved: Unsaved | None = None) -> str:
-    document = opened().document
     part = script_part(virtual.path)
     return render_template(
         "monitoring_scripts.html",
         form=form,
         virtual=virtual,
         erasers=ERASERS,
-        token=document.token(part),
+        token=form_token(part, unsaved),
         faults=faults_at(opened().faults, virtual.path, part.keywords),
         unsaved=unsaved,
     )

@@ -11,7 +11,7 @@ from piranha.web.blocks import REAL, Block, NoSuchBlock
 from piranha.web.client import opened
 from piranha.web.forms import NAME, Form
 from piranha.web.panels import REAL_CONTROLS, keywords_of, real_part, status_part
-from piranha.web.saving import Unsaved, faults_at, save, short, tell
+from piranha.web.saving import Unsaved, faults_at, form_token, save, short, tell
 from piranha.web.texts import _
 from piranha.web.virtual_servers import KEYWORDS as VIRTUAL_KEYWORDS
 from piranha.web.virtual_servers import wanted_virtual
@@ -68,7 +68,8 @@ def _page(
         form=form,
         virtual=virtual,
         real=real,
-        token=document.token(part),
+        # A form whose server is gone is about another part from now on: the virtual server it is added to.
+        token=document.token(part) if was_deleted else form_token(part, unsaved),
         faults=faults_at(opened().faults, real.path) if real is not None else [],
         unsaved=unsaved,
         was_deleted=was_deleted,

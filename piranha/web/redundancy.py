@@ -12,7 +12,7 @@ from piranha.config.values import DEVICE
 from piranha.web.client import opened
 from piranha.web.forms import Form
 from piranha.web.panels import REDUNDANCY_CONTROLS, REDUNDANCY_PART
-from piranha.web.saving import Unsaved, faults_at, save, tell
+from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 
 blueprint = Blueprint("redundancy", __name__)
@@ -42,7 +42,7 @@ def _page(form: Form, unsaved: Unsaved | None = None, *, resets: bool = False) -
         "redundancy.html",
         form=form,
         is_enabled=_is_enabled(),
-        token=opened().document.token(REDUNDANCY_PART),
+        token=form_token(REDUNDANCY_PART, unsaved),
         faults=faults_at(opened().faults, "", REDUNDANCY_PART.keywords),
         unsaved=unsaved,
         resets=resets,

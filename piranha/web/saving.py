@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from flask import flash
+from flask import flash, request
 
-from piranha.config.edits import Edit, ExpectedPart
+from piranha.config.edits import Edit, ExpectedPart, Part
 from piranha.config.faults import Fault, Severity
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, EngineUnavailable, NotPermitted
 from piranha.messages import SaveAnswer
-from piranha.web.client import engine, read_again
+from piranha.web.client import engine, opened, read_again
 from piranha.web.texts import _
 
 FLASHED_FAULTS_MAX = 4
@@ -47,6 +47,17 @@ def save(edits: Sequence[Edit], expected: Sequence[ExpectedPart]) -> SaveAnswer 
         return Unsaved(503, str(problem))
     read_again()
     return answer
+
+
+def form_token(part: Part, unsaved: Unsaved | None) -> str:
+    """Return the token that the form of a page carries.
+
+    A form that was refused keeps the token it came with: if somebody else changed the part meanwhile, sending the
+    mended form is a conflict still. Once the conflict was shown, the form is about what stands there now.
+    """
+    sent = request.form.get("token") if request.method == "POST" else None
+    is_about_now = sent is None or (unsaved is not None and unsaved.current_text is not None)
+    return opened().document.token(part) if is_about_now else str(sent)
 
 
 def tell(answer: SaveAnswer, done: str, faults: Iterable[Fault] = ()) -> None:

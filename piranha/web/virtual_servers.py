@@ -11,7 +11,7 @@ from piranha.web.blocks import VIRTUAL, Block, NoSuchBlock
 from piranha.web.client import opened
 from piranha.web.forms import NAME, Form, Kind
 from piranha.web.panels import VIRTUAL_CONTROLS, keywords_of, status_part, virtual_part
-from piranha.web.saving import Unsaved, faults_at, save, tell
+from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 
 blueprint = Blueprint("virtual_servers", __name__)
@@ -62,12 +62,11 @@ def _form(virtual: Block | None) -> Form:
 
 
 def _page(form: Form, virtual: Block | None, unsaved: Unsaved | None = None, *, was_deleted: str = "") -> str:
-    document = opened().document
     return render_template(
         "virtual_server.html",
         form=form,
         virtual=virtual,
-        token=document.token(virtual_part(virtual.path)) if virtual is not None else "",
+        token=form_token(virtual_part(virtual.path), unsaved) if virtual is not None else "",
         faults=faults_at(opened().faults, virtual.path) if virtual is not None else [],
         unsaved=unsaved,
         was_deleted=was_deleted,

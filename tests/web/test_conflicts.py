@@ -40,6 +40,44 @@ def test_the_second_save_gets_a_page_with_both_texts_and_may_save_over_it(
     assert theirs not in paths.lvs_cf.read_text()
 
 
+@pytest.mark.parametrize(
+    ("form", "label", "theirs", "wrong", "mine"),
+    [
+        ("/secure/global_settings", "TCP timeout (seconds)", "100", "many", "200"),
+        (f"/secure/virtual_server?{HTTP}", "Re-entry Time", "100", "many", "200"),
+        (f"/secure/real_server?{WEB1}", "Weight", "3", "many", "5"),
+        (f"/secure/monitoring_scripts?{HTTP}", "Expect", "SMTP", 'a"b', "220"),
+    ],
+)
+def test_a_form_that_was_refused_and_mended_is_a_conflict_still(
+    log_in: Callable[..., InProcessBrowser], paths: Paths, form: str, label: str, theirs: str, wrong: str, mine: str
+) -> None:
+    first, second = log_in().open(form), log_in("192.0.2.9").open(form)
+    assert first.fill(label, theirs).press("ACCEPT").status == 200
+    saved = paths.lvs_cf.read_bytes()
+    refused = second.fill(label, wrong).press("ACCEPT")
+    assert refused.status == 422
+    page = refused.fill(label, mine).press("ACCEPT")
+    assert page.status == 409
+    assert page.value(label) == mine
+    assert paths.lvs_cf.read_bytes() == saved
+
+
+def test_a_redundancy_form_that_was_refused_and_mended_is_a_conflict_still(
+    log_in: Callable[..., InProcessBrowser], paths: Paths
+) -> None:
+    log_in().open("/secure/redundancy").press("ENABLE")
+    interval = "Heartbeat interval (seconds)"
+    forms = [log_in(address).open("/secure/redundancy") for address in ("127.0.0.1", "192.0.2.9")]
+    first, second = (form.fill("Redundant server public IP", "192.0.2.12") for form in forms)
+    assert first.fill(interval, "4").press("ACCEPT").status == 200
+    saved = paths.lvs_cf.read_bytes()
+    refused = second.fill(interval, "often").press("ACCEPT")
+    assert refused.status == 422
+    assert refused.fill(interval, "5").press("ACCEPT").status == 409
+    assert paths.lvs_cf.read_bytes() == saved
+
+
 def test_a_conflict_page_names_the_fields_where_the_two_differ(log_in: Callable[..., InProcessBrowser]) -> None:
     first, second = (log_in().open(f"/secure/virtual_server?{HTTP}") for _ in range(2))
     first.fill("Re-entry Time", "100").fill("Scheduling", "rr").press("ACCEPT")
