@@ -29,13 +29,16 @@ from piranha.messages import (
     ApplyAnswer,
     ApplyRequest,
     ClearRequest,
+    History,
     OverrideAnswer,
     OverrideRequest,
     Plan,
     Refusal,
+    RollbackRequest,
     SaveAnswer,
     SavedConfig,
     SaveRequest,
+    VersionText,
 )
 from piranha.status import EngineStatus
 
@@ -82,12 +85,27 @@ class EngineClient:
         """Return the text that was applied last."""
         return self._call("GET", "/v1/running", SavedConfig)
 
-    def save(self, edits: Sequence[Edit], expected: Sequence[ExpectedPart]) -> SaveAnswer:
-        """Save these edits if these parts are as they were.
+    def save(self, edits: Sequence[Edit], expected: Sequence[ExpectedPart], *, dry_run: bool = False) -> SaveAnswer:
+        """Save these edits if these parts are as they were; `dry_run`: say only what that would do.
 
         Raises ConfigConflict, EditRefused, ConfigUnavailable; then nothing was written.
         """
-        return self._call("POST", "/v1/config", SaveAnswer, SaveRequest(list(edits), list(expected)))
+        return self._call("POST", "/v1/config", SaveAnswer, SaveRequest(list(edits), list(expected), dry_run))
+
+    def history(self) -> History:
+        """Return the versions of lvs.cf that are kept."""
+        return self._call("GET", "/v1/history", History)
+
+    def version(self, number: int) -> VersionText:
+        """Return one version with its text. Raises EditRefused if it is not kept (any more)."""
+        return self._call("GET", f"/v1/history/{number}", VersionText)
+
+    def rollback(self, number: int, token: str = "", *, dry_run: bool = False) -> SaveAnswer:
+        """Save a kept version again as a new one.
+
+        Raises EditRefused if it is not kept, ConfigConflict if `token` is not what is saved, ConfigUnavailable.
+        """
+        return self._call("POST", "/v1/rollback", SaveAnswer, RollbackRequest(number, token, dry_run))
 
     def plan(self) -> Plan:
         """Return what Apply would do. Raises ConfigUnavailable."""

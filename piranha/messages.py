@@ -28,15 +28,22 @@ class SavedConfig:
 
 @dataclass(frozen=True, slots=True)
 class SaveRequest:
-    """POST /v1/config: do these edits if all these parts are still as expected."""
+    """POST /v1/config: do these edits if all these parts are still as expected.
+
+    `dry_run`: write nothing, and answer what would be written.
+    """
 
     edits: list[Edit]
     expected: list[ExpectedPart]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SaveAnswer:
-    """What a save did. `changed` False: the edits said what the file says already, nothing was written."""
+    """What a save did, or (`dry_run`) would do; `token`, `serial_no` and `faults` are those of the new text then too.
+
+    `changed` False: the edits said what the file says already, nothing was written.
+    """
 
     changed: bool
     token: str
@@ -44,6 +51,65 @@ class SaveAnswer:
     diff: str
     faults: tuple[Fault, ...]
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One version of lvs.cf in the history.
+
+    `number` counts from 1 and is never used twice. `at` is wall-clock time, ISO 8601. `how` is "save", "create",
+    "rollback", "hand edit" (somebody wrote the file without the engine) or "found" (there before the history began).
+    `who` and `from_address` are on whose behalf the engine wrote it, "" where nobody knows. `token` is the SHA-256 of
+    its bytes, `size` their number. `changes` says what changed against the version before, `more_changes` how many
+    more there are. `is_certain` False: the engine was killed during this save and the file was changed by hand before
+    its next start, so that nobody knows whether this text ever was lvs.cf.
+    """
+
+    number: int
+    at: str
+    how: str
+    who: str
+    from_address: str
+    serial_no: int | None
+    token: str
+    size: int
+    changes: tuple[str, ...]
+    more_changes: int = 0
+    is_certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """GET /v1/history: the versions that are kept, the newest first, and which of them is saved and which runs.
+
+    `saved_token` and `running_token` are "" where there is none. `problem`: what is wrong with the history, or "".
+    """
+
+    versions: tuple[VersionInfo, ...]
+    saved_token: str
+    running_token: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionText:
+    """GET /v1/history/{number}: one version with its text."""
+
+    info: VersionInfo
+    text: str
+    encoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """POST /v1/rollback: save the text of version `number` again, as a new version with the next serial_no.
+
+    `token`: the present lvs.cf must be this version ("" : whatever it is). `dry_run`: write nothing.
+    """
+
+    number: int
+    token: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

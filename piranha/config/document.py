@@ -15,23 +15,39 @@ _MARKS = ("\ufeff", "\xef\xbb\xbf")  # a byte-order mark, read as UTF-8 or as La
 
 
 class Document:
-    """An lvs.cf. Paths are `config.path` block paths; () is the global scope."""
+    """An lvs.cf. Paths are `config.path` block paths; () is the global scope.
 
-    __slots__ = ("_index", "_paths", "plain", "root", "text")
+    The text is parsed when somebody first asks what it says: an edit that proves itself line by line need not.
+    """
+
+    __slots__ = ("_parsed", "plain", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.plain = plain_text(text)
-        self.root = parse(self.plain)
-        self._index: dict[BlockPath, Block] = {}
-        self._paths: dict[int, BlockPath] = {}
-        self._enter((), self.root)
+        self._parsed: tuple[Block, dict[BlockPath, Block], dict[int, BlockPath]] | None = None
 
-    def _enter(self, path: BlockPath, block: Block) -> None:
-        self._index[path] = block
-        self._paths[id(block)] = path
-        for inner in block.blocks:
-            self._enter((*path, Step(inner.scope, inner.name, inner.number)), inner)
+    @property
+    def root(self) -> Block:
+        """Return the whole file as a block."""
+        return self._understood()[0]
+
+    @property
+    def _index(self) -> dict[BlockPath, Block]:
+        return self._understood()[1]
+
+    @property
+    def _paths(self) -> dict[int, BlockPath]:
+        return self._understood()[2]
+
+    def _understood(self) -> tuple[Block, dict[BlockPath, Block], dict[int, BlockPath]]:
+        if self._parsed is None:
+            root = parse(self.plain)
+            index: dict[BlockPath, Block] = {}
+            paths: dict[int, BlockPath] = {}
+            _enter((), root, index, paths)
+            self._parsed = root, index, paths
+        return self._parsed
 
     def block(self, path: BlockPath) -> Block | None:
         """Return the block at a path with its statements and places, or None."""
@@ -97,6 +113,13 @@ class Document:
         for keyword in part.keywords:
             spans += [(statement.start, statement.end) for statement in block.values.get(keyword, ())]
         return "".join(self.plain[start:end] for start, end in sorted(set(spans)))
+
+
+def _enter(path: BlockPath, block: Block, index: dict[BlockPath, Block], paths: dict[int, BlockPath]) -> None:
+    index[path] = block
+    paths[id(block)] = path
+    for inner in block.blocks:
+        _enter((*path, Step(inner.scope, inner.name, inner.number)), inner, index, paths)
 
 
 def plain_text(text: str) -> str:

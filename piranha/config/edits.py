@@ -63,4 +63,20 @@ class RenameBlock(msgspec.Struct, frozen=True, kw_only=True, tag="rename", tag_f
     name: str
 
 
-Edit = SetValues | AddBlock | RemoveBlock | RenameBlock
+class MoveBlock(msgspec.Struct, frozen=True, kw_only=True, tag="move", tag_field="edit"):
+    """Put a block, with all inside it and the comments that describe it, elsewhere.
+
+    `parent`: written path of the block to stand in ("" for the top). `before`: written path of the block there to
+    stand in front of, "" to stand behind the last one of its kind.
+    """
+
+    path: str
+    parent: str = ""
+    before: str = ""
+
+
+class MakeCanonical(msgspec.Struct, frozen=True, kw_only=True, tag="canonical", tag_field="edit"):
+    """Write the whole file anew in the canonical form (reference 4.3). Comments and strange keywords go."""
+
+
+Edit = SetValues | AddBlock | RemoveBlock | RenameBlock | MoveBlock | MakeCanonical

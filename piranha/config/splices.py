@@ -51,7 +51,7 @@ def _ends_line(pieces: Sequence[str]) -> bool:
 
 def spelled(row: Field, value: str) -> str:
     """Return a value as it is written: texts in double quotes, everything else bare if it has no blank."""
-    needs_quotes = row.type is FieldType.STRING and (" " in value or value.startswith("'"))
+    needs_quotes = row.type is FieldType.STRING and (not value or "\t" in value or " " in value or value[0] in "'\"")
     return f'"{value}"' if row.is_quoted or needs_quotes else value
 
 
@@ -186,6 +186,51 @@ def removal_splice(document: Document, path: BlockPath) -> Splice:
     elif is_blank_above and (end == len(text) or text.startswith("}", end + len(indent_at(text, end)))):
         start = text.rfind("\n", 0, start - 1) + 1
     return Splice(start, end, "")
+
+
+def move_splices(document: Document, path: BlockPath, parent: BlockPath, before: BlockPath | None) -> list[Splice]:
+    """Return what changes for a block that stands elsewhere: in front of a sibling, or behind the last of its kind.
+
+    Its comments go with it, and it is indented like the blocks there.
+    """
+    text = document.plain
+    block, outer = document.block(path), document.block(parent)
+    assert block is not None and outer is not None and block.close_start is not None
+    moved = text[lead_start(text, block) : block.end]
+    moved = moved if moved.endswith("\n") else f"{moved}\n"
+    others = [each for each in outer.blocks if each is not block]
+    same = [each for each in others if each.scope is block.scope]
+    target = document.block(before) if before is not None else None
+    model = target or (same[-1] if same else others[-1] if others else None)
+    indent = _header_indent(text, outer, model)
+    body = _body_indent(document, block.scope, indent, model)
+    moved = _indented(text, block, moved, indent, body)
+    if target is not None:
+        blank = "\n" if _is_blank_above(text, target) else ""
+        place, moved = lead_start(text, target), f"{moved}{blank}"
+    elif model is not None:
+        closers = "".join(f"{line}\n" for line in _closers(text, model))
+        blank = "\n" if _is_blank_above(text, model) else ""
+        place, moved = model.end, f"{closers}{blank}{moved}"
+    else:
+        place = outer.close_start if outer.close_start is not None else outer.end if outer.header else len(text)
+    return [removal_splice(document, path), Splice(place, place, moved)]
+
+
+def _indented(text: str, block: Block, lines: str, indent: str, body: str) -> str:
+    """Return a block's lines with another indentation of header and body; deeper lines keep what is more."""
+    old_indent = indent_at(text, block.start)
+    old_body = indent_at(text, block.statements[0].start) if block.statements else old_indent
+    if (old_indent, old_body) == (indent, body):
+        return lines
+    new_lines = []
+    for line in lines.split("\n"):
+        if line.strip(" \t") and old_body != old_indent and line.startswith(old_body):
+            line = body + line[len(old_body) :]
+        elif line.strip(" \t") and line.startswith(old_indent):
+            line = indent + line[len(old_indent) :]
+        new_lines.append(line)
+    return "\n".join(new_lines)
 
 
 def _is_blank_line(text: str, start: int) -> bool:
