@@ -28,7 +28,7 @@ from piranha.config.values import host_of
 DEFAULT_PORT = 80
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def read_once(row: Field, text: str) -> Value | ValueFault:
     """Return `row.read(text)`; files repeat the same few values."""
     return row.read(text)

@@ -42,10 +42,9 @@ def apply_edits(document: Document, edits: Sequence[Edit], *, counts_up: bool = 
         after = values_set(document, changes)
         if after is not None:
             return after
-    after = _applied(document, edits)
-    if after is document or not counts_up or _sets_serial(document, edits):
-        return after
-    return apply_edits(after, [SetValues(path="", values={"serial_no": next_serial(document)})])
+    if not counts_up or _sets_serial(document, edits):
+        return _applied(document, edits, None)
+    return _applied(document, edits, next_serial(document))
 
 
 def with_next_serial(document: Document) -> Document:
@@ -105,16 +104,23 @@ def _sets_serial(document: Document, edits: Sequence[Edit]) -> bool:
     return document.get((), "serial_no") is None and any(isinstance(edit, MakeCanonical) for edit in edits)
 
 
-def _applied(document: Document, edits: Sequence[Edit]) -> Document:
-    """Return the document with the edits done, one after the other, and the whole text read again."""
+def _applied(document: Document, edits: Sequence[Edit], serial: str | None) -> Document:
+    """Return the document with the edits done, one after the other, and the whole text read again.
+
+    `serial`: the serial number to write if they change something.
+    """
     wanted = content_of(document.root)
     present = document
     pending: list[Splice] = []
     touched: set[BlockPath] = set()
 
     def flush() -> None:
-        nonlocal present
+        nonlocal present, serial
         if pending:
+            if serial is not None:  # with the first change, so that the text is not read once more for it
+                pending[:0] = line_splices(present, present.root, {"serial_no": serial})
+                wanted.values["serial_no"] = (serial, False)
+                serial = None
             present = Document(spliced(present.plain, pending))
             pending.clear()
         touched.clear()
@@ -124,7 +130,11 @@ def _applied(document: Document, edits: Sequence[Edit]) -> Document:
             flush()
             _require_read_as(present, wanted)
             text = canonical_text(present).text
-            present = present if text == present.text else Document(text)
+            if text != present.text:
+                present = Document(text)
+                if serial is not None:
+                    present = apply_edits(present, [SetValues(path="", values={"serial_no": serial})])
+                    serial = None
             wanted = content_of(present.root)
             continue
         path = _path(edit.parent if isinstance(edit, AddBlock) else edit.path)

@@ -23,7 +23,11 @@ class Loaded:
 
 def load(text: str) -> Loaded:
     """Read a text leniently: everything the daemons or the old GUI read, with a fault for each deviation."""
-    document = Document(text)
+    return understood(Document(text))
+
+
+def understood(document: Document) -> Loaded:
+    """Return what a document says; one that an edit made is not parsed once more."""
     cluster = cluster_of(document)
     return Loaded(document, cluster, faults_of(document, cluster))
 
