@@ -145,7 +145,7 @@ def _virtual_server(document: Document, block: Block) -> VirtualServer:
         load_monitor=_text(block, "load_monitor"),
         quiesces=_flag(block, "quiesce_server"),
         client_monitor=_text(block, "client_monitor") or "",
-        servers=tuple(_real_server(document, block, inner) for inner in block.blocks),
+        servers=_real_servers(document, block),
     )
 
 
@@ -167,7 +167,26 @@ def _failover_service(document: Document, block: Block) -> FailoverService:
     )
 
 
-def _real_server(document: Document, service: Block, block: Block) -> RealServer:
+def _real_servers(document: Document, service: Block) -> tuple[RealServer, ...]:
+    """Return the real servers of a service, each with its port.
+
+    One that names none has the service's port as far as it was read at its `server` line.
+    """
+    row = field(service.scope, "port")
+    assert row is not None
+    port, lines = DEFAULT_PORT, iter(service.values.get("port", ()))
+    coming = next(lines, None)
+    servers = []
+    for block in service.blocks:
+        while coming is not None and coming.start < block.start:
+            value = None if coming.is_bad or coming.value is None else read_once(row, coming.value)
+            port = value if isinstance(value, int) else port
+            coming = next(lines, None)
+        servers.append(_real_server(document, block, port))
+    return tuple(servers)
+
+
+def _real_server(document: Document, block: Block, inherited_port: int) -> RealServer:
     own = value_of(block, "port")
     assert own is None or isinstance(own, int)
     return RealServer(
@@ -175,21 +194,7 @@ def _real_server(document: Document, service: Block, block: Block) -> RealServer
         name=block.name,
         address=_host(block, "address"),
         is_active=_flag(block, "active"),
-        port=inherited_port(service, block) if own is None else own,
+        port=inherited_port if own is None else own,
         has_own_port=own is not None,
         weight=_integer(block, "weight"),
     )
-
-
-def inherited_port(service: Block, server: Block) -> int:
-    """Return the port of a server that names none: the service's, as far as it was read at the `server` line."""
-    row = field(service.scope, "port")
-    assert row is not None
-    port = DEFAULT_PORT
-    for statement in service.values.get("port", ()):
-        if statement.start > server.start:
-            break
-        value = None if statement.is_bad or statement.value is None else read_once(row, statement.value)
-        if isinstance(value, int):
-            port = value
-    return port

@@ -73,8 +73,9 @@ def canonical_text(document: Document) -> Canonical:
 
 
 def text_of_cluster(cluster: Cluster) -> str:
-    """Return a canonical lvs.cf that means this cluster: reading it gives an equal one.
+    """Return an lvs.cf in the canonical form that means this cluster: reading it gives an equal one.
 
+    An address without a device is written without one, which strict reading refuses, as the original daemons did.
     Raises EditRefused where no lvs.cf can mean it: a name or a text that no spelling carries, a real server without
     its own port whose port is not its virtual server's, ids that do not follow from names.
     """
@@ -245,6 +246,8 @@ def _safe_word(text: str) -> str:
 
 def _spelled_name(name: str) -> str:
     """Return a block's name as one word of its header. Raises EditRefused where it cannot be one."""
+    if any(character in name for character in "\n\r\0"):
+        raise EditRefused("", "", f'There is a line break or a NUL byte in the name "{shown(name)}".')
     for spelling in (name, f'"{name}"', f"'{name}'"):
         words = words_of(f"{spelling} {{", is_strict=True)
         if not isinstance(words, BadQuoting) and [word.text for word in words] == [name, "{"]:

@@ -54,8 +54,8 @@ def with_next_serial(document: Document) -> Document:
 
 def next_serial(document: Document) -> str:
     """Return the serial number that the next change gets."""
-    present = document.get((), "serial_no")
-    number = integer_of(present) if present is not None else 0
+    present = document.statement((), "serial_no")
+    number = 0 if present is None else None if present.is_bad else integer_of(present.value or "")
     return str(1 if number is None or number >= _LARGEST_SERIAL else number + 1)
 
 

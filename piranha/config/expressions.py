@@ -11,6 +11,9 @@ import re2
 from piranha.config.escapes import translate
 from piranha.config.values import shown
 
+LONGEST = 1000
+"""Bytes of an expression. The originals kept 254; far longer ones are nobody's, and costly to compile."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpressionFault:
@@ -24,6 +27,9 @@ class ExpressionFault:
 def expression_fault(text: str) -> ExpressionFault | None:
     """Return what is wrong with the text of `expect` as a regular expression, None if nothing is."""
     pattern = translate(text)[0]
+    if len(pattern) > LONGEST:
+        message = f"This regular expression has {len(pattern)} bytes; at most {LONGEST} are compiled."
+        return ExpressionFault(1, message, "Shorten it, or untick the box: then the text is compared as it is.")
     problem = _problem(pattern)
     if problem is None:
         return None
@@ -44,6 +50,8 @@ def compiled(pattern: bytes) -> "re2._Regexp":
 
     As regcomp(REG_EXTENDED) has it: bytes, a dot is any of them, ^ and $ are the ends of the whole answer.
     """
+    if len(pattern) > LONGEST:
+        raise re2.error(b"it is too long")
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.dot_nl = True
@@ -64,8 +72,7 @@ def _place(pattern: bytes, piece: bytes) -> int:
     """Return where the fault is: at the piece that RE2 names, else behind the longest beginning that is all right."""
     if piece and piece != pattern and piece in pattern:
         return pattern.index(piece)
-    # Long texts come from files only; a place is not worth compiling thousands of beginnings.
-    return max(length for length in range(min(len(pattern), 1000)) if _problem(pattern[:length]) is None)
+    return max(length for length in range(len(pattern)) if _problem(pattern[:length]) is None)
 
 
 def _typed_place(text: str, place: int) -> int:

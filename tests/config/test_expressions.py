@@ -1,12 +1,13 @@
 """Where an expected text stops being a regular expression."""
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from piranha.config import expressions
 from piranha.config.escapes import translate
-from piranha.config.expressions import expression_fault
+from piranha.config.expressions import compiled, expression_fault
 
 
 @pytest.mark.parametrize("text", ["", "HTTP", r"HTTP/1\\.[01] (200|204)", r"^220 .*\r\n", "a{2,3}", "grüße", r"\\d+"])
@@ -52,10 +53,19 @@ def test_a_long_expression_is_not_translated_once_for_each_of_its_characters(mon
         return translate(text)
 
     monkeypatch.setattr(expressions, "translate", counted)
-    fault = expression_fault(r"\\\\(" * 400)
+    fault = expression_fault(r"\\\\(" * 300)
     assert fault is not None
     assert fault.position == 5
     assert len(asked) < 40
+
+
+def test_an_expression_that_is_far_too_long_is_not_even_compiled(capfd: pytest.CaptureFixture[str]) -> None:
+    fault = expression_fault("(a*)*" * 2000)
+    assert fault is not None
+    assert "10000 bytes" in fault.message
+    with pytest.raises(re2.error):
+        compiled(b"(a*)*" * 2000)
+    assert capfd.readouterr().err == ""
 
 
 def test_what_is_shown_of_an_expression_can_be_printed() -> None:
