@@ -64,6 +64,10 @@ lint: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp ## requests per second through the embedded data path beside a direct connection
 	@$(BIN)/python -m tests.bench_embedded $(ARGS)
 
+.PHONY: docs
+docs: $(VENV)/test.stamp ## write docs/faults.md and docs/man/lvs.cf.5 anew from the tables of the code
+	@$(BIN)/python -m tests.write_docs
+
 .PHONY: screenshot
 screenshot: $(VENV)/test.stamp ## take the README's picture of the GUI anew
 	@$(BIN)/python -m tests.take_screenshot

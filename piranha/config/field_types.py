@@ -10,6 +10,7 @@ from piranha.config.values import (
     Reading,
     Value,
     ValueFault,
+    address_fault,
     character_fault,
     device_fault,
     is_contiguous,
@@ -76,6 +77,8 @@ class Choice:
     help: str = ""
     is_extension: bool = False
 
+
+_ADDRESSES = frozenset({FieldType.HOST, FieldType.HOST_DEVICE, FieldType.IP})
 
 LONGEST_TEXT = 255
 """Bytes of a text that a person may type (the forms and the manual of the original say 255)."""
@@ -166,12 +169,17 @@ class Field:
                 if not choice.is_extension:
                     return Reading(text, text)
                 warning = f'"{text}" is newer than the original Piranha, which refuses the whole file for it.'
-                return Reading(text, text, warning, "Use it only while no router runs the original.", "BADARGUMENT")
+                advice = "Use it only while no router runs the original."
+                return Reading(text, text, warning, advice, "BADARGUMENT", is_newer=True)
         known = ", ".join(choice.value for choice in self.choices)
-        return ValueFault(f'"{shown(text)}" is not one of: {known}.', f"Write one of: {known}.", "BADARGUMENT")
+        alike = next((choice.value for choice in self.choices if choice.value == text.lower()), None)
+        advice = f"Write {alike}, in lower case." if alike else "Write one of them."
+        return ValueFault(f'"{shown(text)}" is not one of: {known}.', advice, "BADARGUMENT")
 
     def range_fault(self, value: Value) -> ValueFault | None:
-        """Say what is wrong with a value that could be read: a number out of range, a netmask with holes."""
+        """Say what is wrong with a value that could be read: a number out of range, a netmask with holes, an address
+        that nothing can have.
+        """
         if isinstance(value, int) and not isinstance(value, bool):
             if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
                 return ValueFault(f"{value} is out of range.", f"Write {self.range_text}.")
@@ -179,6 +187,12 @@ class Field:
             return ValueFault(
                 f"{value} is no netmask: its ones are not all in front.", "Write for example 255.255.255.0."
             )
+        elif self.type in _ADDRESSES:
+            host = value.host if isinstance(value, FloatingAddress) else value
+            if isinstance(host, IPv6Address) and not self.takes_ipv6:
+                return ValueFault("Only IPv4 addresses can stand here.", "Write an address such as 192.0.2.10.")
+            if isinstance(host, (IPv4Address, IPv6Address)):
+                return address_fault(host)
         return None
 
     @property
@@ -267,8 +281,6 @@ class Field:
 
     def _host_fault(self, host: Value, text: str, canonical: str) -> ValueFault | None:
         if isinstance(host, IPv6Address):
-            if not self.takes_ipv6:
-                return ValueFault("Only IPv4 addresses can stand here.", "Write an address such as 192.0.2.10.")
             # Both spellings of one IPv6 address are fine; there is no second reader to mislead.
             return None
         if isinstance(host, str) and not self.takes_host_names:

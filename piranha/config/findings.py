@@ -1,6 +1,6 @@
 """Where the rules put what they find: a fault with its place, and whether it stops an Apply."""
 
-from piranha.config.bind import read_once
+from piranha.config.bind import read_once, value_of
 from piranha.config.blocks import Block, Statement
 from piranha.config.document import Document
 from piranha.config.faults import Fault, Severity
@@ -52,6 +52,9 @@ class Findings:
                 return self.awaits_partner()
             if keyword in _ONLY_WITH_SYNC:
                 return self.cluster.runs_sync_daemon
+        if block.scope is Scope.VIRTUAL and keyword == "pmask":
+            persistent = value_of(block, "persistent")
+            return isinstance(persistent, int) and persistent > 0
         return True
 
     def awaits_partner(self) -> bool:
@@ -64,7 +67,7 @@ class Findings:
         assert row is not None
         return backup.is_bad or backup.value is None or read_once(row, backup.value) is not None
 
-    def say(self, severity: Severity, code: str, block: Block, keyword: str, message: str, advice: str = "") -> None:
+    def say(self, severity: Severity, code: str, block: Block, keyword: str, message: str, advice: str) -> None:
         """Note a fault of a block or of its effective line with a keyword."""
         statement = block.effective(keyword) if keyword else None
         if statement is not None:
@@ -73,8 +76,31 @@ class Findings:
         line, column = (block.header.line, block.header.column) if block.header else (0, 0)
         self.place(severity, code, block, line, column, keyword, block.name, message, advice)
 
+    def say_of_name(self, severity: Severity, code: str, block: Block, message: str, advice: str) -> None:
+        """Note a fault of a block's name."""
+        header = block.header
+        assert header is not None, "the whole file has no name"
+        column = header.name_start - header.start + 1
+        self.place(severity, code, block, header.line, column, "", block.name, message, advice)
+
+    def say_inside(
+        self,
+        severity: Severity,
+        code: str,
+        block: Block,
+        statement: Statement,
+        piece: tuple[int, str],
+        fault: ValueFault,
+    ) -> None:
+        """Note a fault of a piece of a value: where it begins in the value (from 0), and the piece."""
+        at, text = piece
+        value = statement.value or ""
+        is_quoted = statement.value_end - statement.value_start == len(value) + 2
+        place = (statement.line, statement.value_column + at + is_quoted, statement.keyword, text)
+        self.place(severity, code, block, *place, fault.message, fault.advice)
+
     def say_of_line(
-        self, severity: Severity, code: str, block: Block, statement: Statement, message: str, advice: str = ""
+        self, severity: Severity, code: str, block: Block, statement: Statement, message: str, advice: str
     ) -> None:
         """Note a fault of one line."""
         column = statement.column if statement.value is None else statement.value_column

@@ -25,7 +25,8 @@ def header_of(text: str, start: int, number: int) -> Header:
         message = "The { stands on a later line."
         notes.warn("brace-on-next-line", len(line) + 1, "", message, f"Put it behind the name. {REFUSED}")
     elif not before.endswith((" ", "\t")):
-        notes.warn("missing-blanks", brace + 1, "{", "There must be a blank before the {.", REFUSED)
+        advice = f"Write a blank before it. {REFUSED}"
+        notes.warn("missing-blanks", brace + 1, "{", "There must be a blank before the {.", advice)
     if rest.startswith("#"):
         advice = f"Put it on a line of its own. {REFUSED}"
         notes.warn("trailing-comment", brace + 2, rest, "A comment cannot follow the {.", advice)

@@ -4,22 +4,25 @@ import difflib
 import re
 from functools import lru_cache
 
+from piranha.config import text_rules
 from piranha.config.blocks import Block, Statement
-from piranha.config.escapes import translate
 from piranha.config.faults import Severity
 from piranha.config.field_types import LONGEST_NAME
-from piranha.config.fields import FIELDS, Field, Scope, Status, ValueFault, field, scopes_of
+from piranha.config.fields import FIELDS, Field, FieldType, Scope, Status, ValueFault, field, scopes_of
 from piranha.config.findings import Findings
 from piranha.config.kept_fields import IGNORED_SERVICE_FIELDS
 from piranha.config.model import FloatingAddress
-from piranha.config.values import DEVICE, Read, shown
+from piranha.config.oddities import REFUSED
+from piranha.config.values import DEVICE, Read, blank_advice, shown
 
-LONGEST_COMPARED = 254
-"""Bytes of a reply that the original compares, and of a text that it sends safely."""
+LARGEST_FILE = 7_900_000
+"""Bytes of a file that the original was seen to read; it crashed at 9 million."""
 
 # Every file of the old GUI has these two; saying each time that nobody looks at them would help nobody.
 _NOT_WORTH_SAYING = frozenset({"heartbeat", "debug_level"})
-_REFUSED = "The original Piranha refuses the file for it."
+_GOES = "Nothing need be done here: it goes at the first save."
+_REMOVE = "Remove it, if it is not wanted any more."
+_WITH_RANGE = frozenset({FieldType.INT, FieldType.PORT, FieldType.MASK})
 _PLACES = {
     Scope.GLOBAL: "outside of all blocks",
     Scope.VIRTUAL: "in a virtual server",
@@ -48,19 +51,24 @@ def _text(findings: Findings) -> None:
 
     if text == "":
         message = "The file is empty; everything has its default."
-        findings.place(Severity.WARNING, "empty-file", root, 0, 0, "", "", message, "The original Piranha refuses it.")
+        advice = "Set something and save, or write serial_no = 1; the original Piranha refuses an empty file."
+        findings.place(Severity.WARNING, "empty-file", root, 0, 0, "", "", message, advice)
+    if len(text) > LARGEST_FILE:
+        message = f"The file has {len(text)} characters; the original Piranha crashes at about 8 million."
+        advice = "Use it only while no router runs the original."
+        findings.place(Severity.WARNING, "large-file", root, 0, 0, "", "", message, advice)
     if text.startswith(("\ufeff", "\xef\xbb\xbf")):
         say(
             Severity.WARNING,
             "byte-order-mark",
             0,
-            "The file starts with a byte-order mark.",
-            "It goes at the first save.",
+            "The file starts with a byte-order mark; the original Piranha refuses it.",
+            _GOES,
         )
     if "\r" in text:
         ends = "some lines" if "\n" in text.replace("\r\n", "") else "lines"
         message = f"A carriage return ends {ends}; the original Piranha loses lines then."
-        say(Severity.WARNING, "carriage-return", text.index("\r"), message, "It goes at the first save.")
+        say(Severity.WARNING, "carriage-return", text.index("\r"), message, _GOES)
     if "\0" in text:
         message = "There is a NUL byte in the file; the original Piranha crashes at it."
         say(Severity.ERROR, "nul-byte", text.index("\0"), message, "Remove it with an editor.")
@@ -100,17 +108,19 @@ def _header(findings: Findings, block: Block) -> None:
         findings.place(Severity.ERROR, "server-outside", block, *place, matters=True)
     if block.scope is Scope.SERVER and len(path) == 2 and path[0].kind == Scope.FAILOVER:
         message = "A server has no effect in a failover service."
-        findings.say(Severity.WARNING, "no-effect-here", block, "", message)
+        advice = "Remove it, or move it into a virtual server."
+        findings.say(Severity.WARNING, "no-effect-here", block, "", message, advice)
     if len(block.name) > LONGEST_NAME and not header.is_bad:
         message = f"The name has {len(block.name)} characters."
-        findings.say(Severity.WARNING, "long-name", block, "", message, "Old GUIs cut the line; choose a shorter one.")
+        advice = f"Old GUIs cut the line; choose one of at most {LONGEST_NAME} characters."
+        findings.say_of_name(Severity.WARNING, "long-name", block, message, advice)
 
 
 def _names(findings: Findings, block: Block) -> None:
     for inner in block.blocks:
         if inner.number > 1:
             message = f'Another {inner.scope} block here is named "{shown(inner.name)}" too.'
-            findings.say(Severity.WARNING, "duplicate-name", inner, "", message, "Give each a name of its own.")
+            findings.say_of_name(Severity.WARNING, "duplicate-name", inner, message, "Give each a name of its own.")
 
 
 def _ends(findings: Findings, block: Block) -> None:
@@ -134,13 +144,20 @@ def _ends(findings: Findings, block: Block) -> None:
 def _similar(scope: Scope, keyword: str) -> str:
     known = [row.keyword for row in FIELDS if scope in row.scopes and row.status is Status.CURRENT]
     close = difflib.get_close_matches(keyword[:40].lower(), known, n=1)
-    return f"Is {close[0]} meant? " if close else ""
+    return f"Is {close[0]} meant?" if close else ""
+
+
+def _places_of(keyword: str) -> tuple[Scope, ...]:
+    """Return the scopes where a keyword has an effect; if there is none, those where it may stand."""
+    rows = {scope: field(scope, keyword) for scope in scopes_of(keyword)}
+    used = tuple(scope for scope, row in rows.items() if row is not None and row.status is Status.CURRENT)
+    return used or tuple(rows)
 
 
 def _stranger(findings: Findings, block: Block, statement: Statement) -> None:
     """Tell of a keyword that is unknown, or known elsewhere only. It is kept."""
     keyword = shown(statement.written_keyword)
-    places = scopes_of(statement.keyword)
+    places = _places_of(statement.keyword)
     if places:
         there = " or ".join(_PLACES[scope] for scope in places)
         message = f"{keyword} has no effect here; it belongs {there}."
@@ -148,7 +165,11 @@ def _stranger(findings: Findings, block: Block, statement: Statement) -> None:
     else:
         message = f'The keyword "{keyword}" is unknown; the line is kept and has no effect.'
         code = "unknown-keyword"
-    advice = ("" if places else _similar(block.scope, statement.keyword)) + _REFUSED
+    moved = any((row := field(scope, statement.keyword)) and row.status is Status.CURRENT for scope in places)
+    advice = f"{'Move it there, or remove it.' if moved else 'Remove it.'} {REFUSED}"
+    if not places:
+        meant = blank_advice(statement.written_keyword) or _similar(block.scope, statement.keyword)
+        advice = f"{meant or 'Mend its spelling, or remove it.'} {REFUSED}"
     place = (statement.line, statement.column, statement.keyword, statement.written_keyword, message, advice)
     findings.place(Severity.WARNING, code, block, *place)
 
@@ -156,7 +177,8 @@ def _stranger(findings: Findings, block: Block, statement: Statement) -> None:
 def _keyword(findings: Findings, block: Block, statement: Statement, row: Field) -> None:
     if statement.written_keyword != statement.keyword:
         message = f'"{statement.written_keyword}" stands for {statement.keyword}.'
-        place = (statement.line, statement.column, statement.keyword, statement.written_keyword, message, _REFUSED)
+        advice = f"Write {statement.keyword}. {REFUSED}"
+        place = (statement.line, statement.column, statement.keyword, statement.written_keyword, message, advice)
         findings.place(Severity.WARNING, "alias", block, *place)
     same = block.values[statement.keyword]
     if len(same) > 1 and statement is not same[0]:
@@ -166,57 +188,42 @@ def _keyword(findings: Findings, block: Block, statement: Statement, row: Field)
     _status(findings, block, statement, row)
     if statement.is_bad or statement.value is None:
         return
-    read = _examined(row, statement.value)
+    read, fault = _examined(row, statement.value)
     if isinstance(read, ValueFault):
-        advice = read.advice
-        findings.say_of_line(Severity.ERROR, "bad-value", block, statement, read.message, advice)
+        findings.say_of_line(Severity.ERROR, "bad-value", block, statement, read.message, read.advice)
         return
-    if read.warning:
-        code = "newer-than-original" if read.code == "BADARGUMENT" and read.canonical == statement.value else "spelling"
-        findings.say_of_line(Severity.WARNING, code, block, statement, read.warning, read.advice)
-    fault = row.range_fault(read.value)
     if fault is not None:
-        findings.say_of_line(Severity.ERROR, "out-of-range", block, statement, fault.message, fault.advice)
+        code = "out-of-range" if row.type in _WITH_RANGE else "unusable-address"
+        findings.say_of_line(Severity.ERROR, code, block, statement, fault.message, fault.advice)
+    if read.warning and (fault is None or not read.is_newer):
+        code = "newer-than-original" if read.is_newer else "spelling"
+        advice = fault.advice if fault is not None else read.advice
+        findings.say_of_line(Severity.WARNING, code, block, statement, read.warning, advice)
     if row.takes_escapes or row.keyword == "send_program":
-        _text_value(findings, block, statement, row)
+        text_rules.find(findings, block, statement, row)
     elif isinstance(read.value, FloatingAddress):
         _device(findings, block, statement, read.value.device)
     elif row.keyword == "syncd_iface":
-        _interface(findings, block, statement, statement.value)
+        _sync_interface(findings, block, statement, statement.value)
 
 
 @lru_cache(maxsize=8192)
-def _examined(row: Field, text: str) -> Read:
-    return row.examine(text)
+def _examined(row: Field, text: str) -> tuple[Read, ValueFault | None]:
+    """Return a text as read, and what is wrong with the value read; files repeat the same few."""
+    read = row.examine(text)
+    return read, None if isinstance(read, ValueFault) else row.range_fault(read.value)
 
 
 def _status(findings: Findings, block: Block, statement: Statement, row: Field) -> None:
     keyword = statement.keyword
     place = (statement.line, statement.column, keyword, statement.value or "")
     if row.status in (Status.GUI_ONLY, Status.DOCUMENTED_ONLY):
-        findings.place(
-            Severity.WARNING, "refused-keyword", block, *place, f"{keyword} is kept. {row.help}", "Remove it."
-        )
+        message = f"{keyword} is kept. {row.help}"
+        findings.place(Severity.WARNING, "refused-keyword", block, *place, message, "Remove it.")
     elif row in IGNORED_SERVICE_FIELDS:
-        findings.place(Severity.WARNING, "no-effect-here", block, *place, f"{keyword} is kept. {row.help}", "")
+        findings.place(Severity.WARNING, "no-effect-here", block, *place, f"{keyword} is kept. {row.help}", _REMOVE)
     elif row.status is Status.IGNORED and keyword not in _NOT_WORTH_SAYING and block.scope is not Scope.FAILOVER:
-        findings.place(Severity.NOTE, "not-used", block, *place, f"{keyword} is kept and has no effect here.", "")
-
-
-def _text_value(findings: Findings, block: Block, statement: Statement, row: Field) -> None:
-    text = statement.value or ""
-    length = len(text.encode("utf-8", "replace"))
-    if length > LONGEST_COMPARED:
-        message = f"{row.label} has {length} bytes; the original Piranha keeps {LONGEST_COMPARED}."
-        findings.say_of_line(Severity.WARNING, "long-text", block, statement, message, "Shorten it.")
-    if not row.takes_escapes or "\\" not in text:
-        return
-    unknown = translate(text)[1]
-    if unknown:
-        listed = " ".join(shown(escape) for escape in dict.fromkeys(unknown))
-        message = f"{listed} means nothing here and stays as it is; the original monitor hangs at it."
-        advice = r"Known are \\ \n \r \t \' and \"; write \\ for a backslash."
-        findings.say_of_line(Severity.WARNING, "unknown-escape", block, statement, message, advice)
+        findings.place(Severity.NOTE, "not-used", block, *place, f"{keyword} is kept and has no effect here.", _REMOVE)
 
 
 def _device(findings: Findings, block: Block, statement: Statement, device: str) -> None:
@@ -243,6 +250,13 @@ def _interface(findings: Findings, block: Block, statement: Statement, device: s
     else:
         return True
     return False
+
+
+def _sync_interface(findings: Findings, block: Block, statement: Statement, device: str) -> None:
+    if _interface(findings, block, statement, device) and ":" in device:
+        message = f"{shown(device)} is an alias; the sync daemon needs an interface."
+        advice = f"Write {device.partition(':')[0]}."
+        findings.place(Severity.ERROR, "bad-device", block, *_device_place(statement, device), message, advice)
 
 
 def _device_place(statement: Statement, device: str) -> tuple[int, int, str, str]:

@@ -8,7 +8,7 @@ import re
 from piranha.config.blocks import Statement
 from piranha.config.fields import ALIASES, Field, FieldType, Scope, field, scopes_of
 from piranha.config.oddities import REFUSED, Notes
-from piranha.config.values import shown
+from piranha.config.values import blank_advice, shown
 from piranha.config.words import MOST_WORDS, BadQuoting, Word, words_of
 
 _PLAIN_LINE = re.compile(
@@ -55,7 +55,8 @@ def _odd_statement(text: str, start: int, number: int, scope: Scope) -> Statemen
     if equals is not None:
         is_glued = equals == "=" or (behind < len(line) and line[behind] not in " \t")
         if is_glued and line[behind:].strip(" \t"):
-            notes.warn("missing-blanks", behind, "=", "There must be a blank on both sides of the =.", REFUSED)
+            advice = f"Write {shown(statement.keyword)} = VALUE. {REFUSED}"
+            notes.warn("missing-blanks", behind, "=", "There must be a blank on both sides of the =.", advice)
     elif line[behind:].lstrip(" \t").startswith("="):
         behind = line.index("=", behind) + 1  # the first word is no keyword by its look, but it is set to something
     elif is_known and line[behind:].strip(" \t"):
@@ -82,7 +83,7 @@ def _not_understood(statement: Statement, line: str, is_known: bool, notes: Note
         advice = f"Write {word} NAME {{ on a line, then what belongs to it, then }} on a line."
         notes.fail("bad-header", column, whole, f'This begins no block: "{shown(whole)}".', advice)
         return
-    advice = "Write KEYWORD = VALUE, or # before a comment."
+    advice = blank_advice(whole) or "Write KEYWORD = VALUE, or # before a comment."
     notes.fail("not-understood", column, whole, f'This line is not understood: "{shown(whole)}".', advice)
 
 

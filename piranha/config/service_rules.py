@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from piranha.config import family_rules
 from piranha.config.blocks import Block
 from piranha.config.expressions import expression_fault
 from piranha.config.faults import Severity
-from piranha.config.fields import LOAD_MONITORS, Scope
+from piranha.config.fields import LOAD_MONITORS, Scope, ValueFault
 from piranha.config.findings import Findings
 from piranha.config.model import FailoverService, Forwarding, Protocol, RealServer, VirtualServer
 from piranha.config.path import parse_block
@@ -19,10 +20,13 @@ def find(findings: Findings) -> None:
     """Find the faults of all services."""
     for virtual, block in virtual_blocks(findings):
         _address(findings, virtual, block)
+        _sorry_server(findings, block)
         _mark_and_persistence(findings, virtual, block)
         _check(findings, virtual, block)
         _real_servers(findings, virtual, block)
+        family_rules.find(findings, virtual, block)
     _same_keys(findings)
+    _same_triples(findings)
     _same_addresses(findings)
     for failover in findings.cluster.failover_services:
         _failover(findings, failover, block_of(findings, failover.id))
@@ -47,15 +51,30 @@ def _address(findings: Findings, service: VirtualServer | FailoverService, block
     if block.effective("address") is None:
         message = "This is active and has no address."
         findings.say(Severity.ERROR, "no-address", block, "address", message, "Set its virtual IP address and device.")
-    elif _is_zero(block):
+    elif is_zero(block):
         message = "This is active and its address is 0.0.0.0."
         findings.say(Severity.ERROR, "no-address", block, "address", message, "Set its virtual IP address.")
+
+
+def _sorry_server(findings: Findings, block: Block) -> None:
+    if is_zero(block, "sorry_server"):
+        message = "0.0.0.0 is no address; there is no sorry server."
+        findings.say(
+            Severity.WARNING, "no-sorry-server", block, "sorry_server", message, "Set one, or remove the line."
+        )
 
 
 def _mark_and_persistence(findings: Findings, virtual: VirtualServer, block: Block) -> None:
     if virtual.fwmark > 0 and virtual.persistent_s <= 0:
         message = "A firewall mark without persistence: a client's ports may reach different real servers."
-        findings.say(Severity.WARNING, "mark-without-persistence", block, "fwmark", message, "Set Persistence.")
+        findings.say(
+            Severity.WARNING,
+            "mark-without-persistence",
+            block,
+            "fwmark",
+            message,
+            "Set persistent, for example to 300.",
+        )
     if virtual.pmask is not None and virtual.persistent_s <= 0:
         message = "pmask has no effect without persistence."
         findings.say(
@@ -78,17 +97,29 @@ def _check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
         )
     if virtual.uses_regex and virtual.send_program:
         message = "use_regex has no effect with a sending program."
-        findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "")
+        findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "Write use_regex = 0.")
     elif virtual.uses_regex and virtual.expect:
-        fault = expression_fault(virtual.expect)
-        if fault is not None:
-            findings.say(Severity.ERROR, "bad-regex", block, "expect", fault.message, fault.advice)
+        _expression(findings, virtual.expect, block)
+    elif virtual.uses_regex:
+        message = "use_regex has no effect without Expect."
+        findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "Set Expect, or use_regex = 0.")
     if virtual.load_monitor and all(choice.value != virtual.load_monitor for choice in LOAD_MONITORS):
         message = f'"{shown(virtual.load_monitor)}" is no load monitoring tool known here.'
         advice = f"Known are {', '.join(choice.value for choice in LOAD_MONITORS)}."
         findings.say(Severity.WARNING, "own-load-monitor", block, "load_monitor", message, advice)
     if virtual.reentry_s == 0:
-        findings.say(Severity.NOTE, "reentry-zero", block, "reentry", "A re-entry time of 0 counts as 180 seconds.", "")
+        message = "A re-entry time of 0 counts as 180 seconds."
+        findings.say(Severity.NOTE, "reentry-zero", block, "reentry", message, "Write 180, or a shorter time.")
+
+
+def _expression(findings: Findings, expect: str, block: Block) -> None:
+    fault, statement = expression_fault(expect), block.effective("expect")
+    advice = "Mend it, or write use_regex = 0: then the reply must begin with the text as it is."
+    if fault is None or statement is None:
+        return
+    at = fault.position - 1
+    piece = (at, expect[at:]) if at < len(expect) else (0, expect)
+    findings.say_inside(Severity.ERROR, "bad-regex", block, statement, piece, ValueFault(fault.message, advice))
 
 
 def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> None:
@@ -96,6 +127,9 @@ def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> N
     if virtual.is_active and not active:
         message = "No real server is active here."
         findings.say(Severity.WARNING, "no-active-server", block, "", message, "Add and activate real servers.")
+    elif virtual.is_active and all(server.weight == 0 for server in active):
+        message = "Every active real server here has weight 0, so none gets a connection."
+        findings.say(Severity.WARNING, "no-weight", block, "", message, "Give at least one a weight of 1 or more.")
     port_line = block.effective("port")
     first_before_port = next(
         (inner for inner in block.blocks if port_line is not None and inner.start < port_line.start), None
@@ -110,7 +144,7 @@ def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> N
         if not server.is_active:
             continue
         if server.address is None:
-            if inner.effective("address") is None or _is_zero(inner):
+            if inner.effective("address") is None or is_zero(inner):
                 message = "This real server is active and has no address."
                 findings.say(Severity.ERROR, "no-address", inner, "address", message, "Set its address.")
             continue
@@ -126,9 +160,9 @@ def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> N
             findings.say(Severity.WARNING, "same-server", inner, "address", message, "Remove one of the two.")
 
 
-def _is_zero(block: Block) -> bool:
-    """Say whether a block's address is 0.0.0.0, in any spelling; one that cannot be read has a fault already."""
-    statement = block.effective("address")
+def is_zero(block: Block, keyword: str = "address") -> bool:
+    """Say whether an address of a block is 0.0.0.0, in any spelling; one that cannot be read has a fault already."""
+    statement = block.effective(keyword)
     if statement is None or statement.is_bad or statement.value is None:
         return False
     zero = ipv4_of(statement.value.partition(" ")[0])
@@ -153,7 +187,23 @@ def _same_keys(findings: Findings) -> None:
             findings.say(Severity.WARNING, "mark-persistence", block, "fwmark", message, "Set the same on both.")
         else:
             message = f'The virtual server "{name}" has the same firewall mark: both are one entry in the table.'
-            findings.say(Severity.NOTE, "same-mark", block, "fwmark", message, "")
+            advice = "Give each a mark of its own, unless that is meant."
+            findings.say(Severity.NOTE, "same-mark", block, "fwmark", message, advice)
+
+
+def _same_triples(findings: Findings) -> None:
+    """Find services that only their marks tell apart: at a reload the original looks at address, protocol and port."""
+    seen: dict[object, VirtualServer] = {}
+    for virtual, block in virtual_blocks(findings):
+        if not virtual.is_active or virtual.address is None:
+            continue
+        first = seen.setdefault((virtual.protocol, virtual.address.host, virtual.port), virtual)
+        if first is not virtual and first.key != virtual.key:
+            message = (
+                f'"{shown(first.name)}" has this address, protocol and port too; here the firewall marks tell them '
+                "apart, the original Piranha mixes them up at a reload."
+            )
+            findings.say(Severity.NOTE, "only-mark-differs", block, "address", message, "Give one another port.")
 
 
 def _same_addresses(findings: Findings) -> None:

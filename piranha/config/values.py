@@ -37,6 +37,7 @@ class Reading:
     """A value as read. `warning` says why the spelling is not the one we write ("" if it is).
 
     `canonical` is how we would write the value; `code` the error class with which the originals refuse the text.
+    `is_newer`: a value that came after the originals, so that the warning is not about its spelling.
     """
 
     value: Value
@@ -44,6 +45,7 @@ class Reading:
     warning: str = ""
     advice: str = ""
     code: str = ""
+    is_newer: bool = False
 
 
 Read = Reading | ValueFault
@@ -213,9 +215,16 @@ def read_host(text: str, *, zero_code: str = "", zero_is_unset: bool = False) ->
                 f'"{shown(text)}" is an IPv6 address; the original Piranha refuses the whole file for it.',
                 "Use it only while no router runs the original.",
                 "BADARGUMENT",
+                is_newer=True,
             )
     if _HOST_NAME.fullmatch(text) and not _NUMBERS_ONLY.fullmatch(text):
         return Reading(HostName(text), text)
+    if ipv4_of(text.partition("/")[0]) is not None:
+        return ValueFault(
+            f'"{shown(text)}" is not an address: a netmask does not belong here.',
+            "Write the address alone; a netmask has a line of its own.",
+            "BADARGUMENT",
+        )
     if ":" in text and ipv4_of(text.partition(":")[0]) is not None:
         return ValueFault(
             f'"{shown(text)}" is not an address: a port does not belong here.',
@@ -239,8 +248,30 @@ def read_host_and_device(text: str) -> Read:
     assert isinstance(address, (str, IPv4Address, IPv6Address))
     floating = FloatingAddress(HostName(address) if isinstance(address, str) else address, device)
     if not device:
-        return Reading(floating, host.canonical, host.warning, host.advice, "MISSINGARGS")
-    return Reading(floating, f"{host.canonical} {device}", host.warning, host.advice, host.code)
+        return Reading(floating, host.canonical, host.warning, host.advice, "MISSINGARGS", host.is_newer)
+    return Reading(floating, f"{host.canonical} {device}", host.warning, host.advice, host.code, host.is_newer)
+
+
+def address_fault(host: Host | None) -> ValueFault | None:
+    """Say why no machine can be reached at an address: a multicast address, a broadcast, one without its interface.
+
+    0.0.0.0 is no business of this: in some places it means none.
+    """
+    if host is None or isinstance(host, str) or host == IPv4Address(0):
+        return None
+    advice = "Write the address of one machine, such as 192.0.2.10."
+    if host.is_multicast:
+        return ValueFault(f"{host} is a multicast address; no machine has it.", advice)
+    if isinstance(host, IPv6Address):
+        if host.is_unspecified:
+            return ValueFault(":: is no address.", "Write the address of one machine, such as 2001:db8::10.")
+        if host.is_link_local:
+            message = f"{host} is a link-local address; without its interface it leads nowhere."
+            return ValueFault(message, "Write a global address or a unique local one.")
+    elif int(host) >> 24 == 0 or int(host) == 0xFFFFFFFF:
+        kind = "a broadcast address" if int(host) == 0xFFFFFFFF else "in the network 0.0.0.0/8"
+        return ValueFault(f"{host} is {kind}; no machine has it.", advice)
+    return None
 
 
 def host_of(value: Value) -> Host | None:
@@ -293,6 +324,14 @@ def character_fault(text: str) -> ValueFault | None:
                 "Remove it; use the escapes \\r \\n \\t in Send and Expect.",
             )
     return None
+
+
+def blank_advice(text: str) -> str:
+    """Return what to do about a blank that is none of the language's, "" without one: pasted text is full of them."""
+    for character in text:
+        if character not in " \t" and (character.isspace() or unicodedata.category(character) == "Cf"):
+            return f"Write a plain blank, or none, instead of the character U+{ord(character):04X}."
+    return ""
 
 
 def shown(text: str) -> str:

@@ -96,6 +96,7 @@ OF_SHORT_FILES = {
     "no-active-server",
     "short-deadtime",
     "no-command",
+    "fos-not-run",
 }
 
 

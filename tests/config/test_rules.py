@@ -87,12 +87,25 @@ BROKEN = [
     ("deadtime = 18", "deadtime = 6", "short-deadtime", ERROR, "", 11, STOPS),
     ("deadtime = 18", "deadtime = 11", "short-deadtime", WARNING, "", 11, not STOPS),
     ("deadtime = 18", "deadtime = 18s", "bad-value", ERROR, "", 11, STOPS),
-    ("backup_active = 1", "backup_active = 0\nmonitor_links = 1", "needs-backup", NOTE, "", 6, not STOPS),
+    ("backup_active = 1", "backup_active = 0", "needs-backup", NOTE, "", 15, not STOPS),
+    ("backup_private = 10.0.0.2", "backup_private = 10.0.0.1", "same-routers", ERROR, "", 7, STOPS),
+    ("backup = 192.0.2.2\n", "backup = 2001:db8::2\n", "mixed-families", ERROR, "", 6, STOPS),
+    ("backup = 192.0.2.2\n", "backup = 2001:DB8::2\n", "newer-than-original", WARNING, "", 6, not STOPS),
+    ("backup = 192.0.2.2\n", "backup = 255.255.255.255\n", "unusable-address", ERROR, "", 6, STOPS),
+    ("primary = 192.0.2.1\n", "primary = 224.0.0.18\n", "unusable-address", ERROR, "", 2, STOPS),
+    ("primary = 192.0.2.1\n", "primary = fe80::1\n", "unusable-address", ERROR, "", 2, STOPS),
+    ("primary = 192.0.2.1\n", "primary = ::\n", "unusable-address", ERROR, "", 2, STOPS),
+    ("primary = 192.0.2.1\n", "primary = 24\n", "unusable-address", ERROR, "", 2, STOPS),
     ("192.0.2.80 eth0:1", "192.0.2.1 eth0:1", "not-floating", WARNING, HTTP, 20, not STOPS),
     # network, sync daemon, disks
     ("network = nat\n", "", "no-network", NOTE, "", 0, not STOPS),
     ("nat_router = 10.0.0.254 eth1:1\n", "", "no-nat-router", WARNING, "", 12, not STOPS),
     ("10.0.0.254 eth1:1", "0.0.0.0 eth1:1", "no-nat-router", WARNING, "", 13, not STOPS),
+    ("10.0.0.254 eth1:1", "0 eth1:1", "no-nat-router", WARNING, "", 13, not STOPS),
+    ("10.0.0.254 eth1:1", "10.0.0.1 eth1:1", "not-floating", WARNING, "", 13, not STOPS),
+    ("10.0.0.254 eth1:1", "2001:db8::254 eth1:1", "unusable-address", ERROR, "", 13, STOPS),
+    ("network = nat", "network = direct", "needs-nat", NOTE, "", 13, not STOPS),
+    ("syncd_iface = eth1", "syncd_iface = eth1:1", "bad-device", ERROR, "", 16, STOPS),
     ("10.0.0.254 eth1:1", "10.0.0.254", "missing-device", ERROR, "", 13, STOPS),
     ("nat_nmask = 255.255.255.0", "nat_nmask = 255.0.255.0", "out-of-range", ERROR, "", 14, STOPS),
     ("syncd_iface = eth1", "syncd_iface = fifteen_letters", "bad-device", ERROR, "", 16, None),
@@ -121,6 +134,30 @@ BROKEN = [
     ("vip_nmask = 255.255.255.0", "vip_nmask = 24", "out-of-range", ERROR, HTTP, 21, STOPS),
     ("fwmark = 21", "fwmark = -1", "out-of-range", ERROR, FTP, 49, STOPS),
     ("     persistent = 300\n", "", "mark-without-persistence", WARNING, FTP, 49, not STOPS),
+    ("     persistent = 60\n", "     persistent = 1000000000\n", "out-of-range", ERROR, HTTP, 23, STOPS),
+    ("192.0.2.80 eth0:1", "239.0.0.80 eth0:1", "unusable-address", ERROR, HTTP, 20, STOPS),
+    (
+        "192.0.2.80 eth0:1\n     vip_nmask = 255.255.255.0\n",
+        "2001:db8::80 eth0:1\n",
+        "mask-with-ipv6", WARNING, HTTP, 23, not STOPS,
+    ),
+    (
+        "     port = 80\n     persistent = 60\n     pmask = 255.255.255.0\n",
+        "     port = 80\n     vip_nmask = 255.255.255.0\n",
+        "duplicate-keyword", WARNING, HTTP, 23, not STOPS,
+    ),
+    ("192.0.2.80 eth0:1", "2001:db8::80 eth0:1", "mixed-families", ERROR, WEB1, 34, STOPS),
+    ("address = 10.0.0.21", "address = 2001:db8::21", "mixed-families", ERROR, WEB1, 34, STOPS),
+    (
+        "     port = 80\n",
+        "     port = 80\n     sorry_server = 0.0.0.0\n",
+        "no-sorry-server", WARNING, HTTP, 23, not STOPS,
+    ),
+    (
+        "     address = 192.0.2.21 eth0:2\n     port = 21\n     fwmark = 21\n",
+        "     address = 192.0.2.80 eth0:1\n     vip_nmask = 255.255.255.0\n     port = 80\n     fwmark = 21\n",
+        "only-mark-differs", NOTE, FTP, 47, not STOPS,
+    ),
     ("     persistent = 60\n", "", "mask-without-persistence", WARNING, HTTP, 23, not STOPS),
     ("scheduler = wlc", "scheduler = mh", "newer-than-original", WARNING, HTTP, 29, not STOPS),
     ("scheduler = wlc", "scheduler = best", "bad-value", ERROR, HTTP, 29, STOPS),
@@ -149,6 +186,19 @@ BROKEN = [
         "regex-ignored", NOTE, FTP, 53, not STOPS,
     ),
     ("expect = \"220\"", "expect = \"2\\d\\d\"", "unknown-escape", WARNING, FTP, 51, not STOPS),
+    ("expect = \"220\"", "expect = \"\\\"", "lone-backslash", WARNING, FTP, 51, not STOPS),
+    ("expect = \"220\"", "expect = \"a\\\"\"", "quote-at-end", WARNING, FTP, 51, not STOPS),
+    (
+        "     expect = \"220\"\n",
+        "     expect = \"220\"\n     send_program = \"/x %h:%p\"\n",
+        "joined-placeholder", WARNING, FTP, 52, not STOPS,
+    ),
+    (
+        "     expect = \"220\"\n",
+        f"     expect = \"220\"\n     send_program = \"{'/x' * 128}\"\n",
+        "long-text", WARNING, FTP, 52, not STOPS,
+    ),
+    ("     expect = \"220\"\n", "     use_regex = 1\n", "regex-ignored", NOTE, FTP, 51, not STOPS),
     ("expect = \"220\"", f"expect = \"{'2' * 255}\"", "long-text", WARNING, FTP, 51, not STOPS),
     # real servers
     ("         address = 10.0.0.21\n", "", "no-address", ERROR, WEB1, 33, STOPS),
@@ -162,6 +212,8 @@ BROKEN = [
     ("10.0.0.22", "10.0.0.21\n         port = 8080", "same-server", WARNING, WEB2, 40, not STOPS),
     ("server web2", "server web1", "duplicate-name", WARNING, "virtual[http].server[web1#2]", 39, not STOPS),
     ("         address = 10.0.0.23\n         active = 1\n", "", "no-active-server", WARNING, FTP, 45, not STOPS),
+    ("         address = 10.0.0.23\n", "         address = 10.0.0.23\n         weight = 0\n",
+        "no-weight", WARNING, FTP, 45, not STOPS),
     # several of them
     ("virtual ftp", "virtual http", "duplicate-name", WARNING, "virtual[http#2]", 45, not STOPS),
     (
@@ -179,6 +231,7 @@ BROKEN = [
     ("192.0.2.21 eth0:2", "192.0.2.80 eth0:1", "other-netmask", WARNING, FTP, 45, not STOPS),
     # kinds of block
     ("service = lvs", "service = fos", "nothing-active", WARNING, "", 4, not STOPS),
+    ("service = lvs", "service = fos", "fos-not-run", WARNING, "", 4, not STOPS),
     ("service = lvs", "service = fos", "not-in-force", NOTE, HTTP, 18, not STOPS),
     (
         "virtual ftp {",
@@ -272,7 +325,7 @@ def test_a_service_that_is_not_active_takes_no_address_from_another() -> None:
 
 
 def test_a_short_deadtime_matters_little_to_a_router_without_partner() -> None:
-    alone = SOUND.replace("backup_active = 1", "backup_active = 0")
+    alone = SOUND.replace("backup_active = 1", "backup_active = 0").replace("syncdaemon = 1", "syncdaemon = 0")
     assert faults_of(alone.replace("deadtime = 18", "deadtime = 11")) == ()
     (fault,) = faults_of(alone.replace("deadtime = 18", "deadtime = 6"))
     assert (fault.code, fault.severity) == ("short-deadtime", WARNING)
@@ -328,6 +381,98 @@ def test_only_a_text_is_advised_to_be_quoted(old: str, new: str, advice: str) ->
     assert [fault.advice for fault in faults_of(SOUND.replace(old, new)) if fault.code == "extra-words"] == [advice]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code", "word"),
+    [
+        ('expect = "220"', r'expect = "2\n\d"', "unknown-escape", r"\d"),
+        ('expect = "220"', r"expect = 2\d", "unknown-escape", r"\d"),
+        ('expect = "220"', r'expect = "\\d\d"', "unknown-escape", r"\d"),
+        ('expect = "220"', r'expect = "ab\""', "quote-at-end", r"\""),
+        ('expect = "220"', 'send_program = "/x -a %h:%p"', "joined-placeholder", "%h:%p"),
+        ('expect = "220"', 'expect = "2[0-9"\n     use_regex = 1', "bad-regex", "[0-9"),
+        ("virtual ftp {", "virtual   http {", "duplicate-name", "http"),
+        ("virtual ftp {", f"virtual {'f' * 61} {{", "long-name", "f" * 61),
+    ],
+)
+def test_a_fault_of_a_piece_points_at_the_piece(old: str, new: str, code: str, word: str) -> None:
+    text = SOUND.replace(old, new)
+    (fault,) = [fault for fault in faults_of(text) if fault.code == code]
+    assert fault.text == word
+    at = fault.column - 1
+    assert text.splitlines()[fault.line - 1][at : at + len(word)] == word
+    if code == "unknown-escape":
+        assert at == text.splitlines()[fault.line - 1].rindex(word)
+
+
+def test_monitored_links_of_a_lone_router_are_told_to_have_no_effect() -> None:
+    alone = SOUND.replace("backup_active = 1", "backup_active = 0\nmonitor_links = 1").replace("syncdaemon = 1\n", "")
+    assert [(each.code, each.severity, each.line) for each in faults_of(alone)] == [("needs-backup", NOTE, 6)]
+
+
+@pytest.mark.parametrize(("backup_active", "severity"), [("1", WARNING), ("0", NOTE)])
+def test_a_lone_router_with_nat_needs_no_floating_gateway(backup_active: str, severity: Severity) -> None:
+    text = SOUND.replace("nat_router = 10.0.0.254 eth1:1\n", "").replace("syncdaemon = 1\n", "")
+    faults = faults_of(text.replace("backup_active = 1", f"backup_active = {backup_active}"))
+    assert [(fault.code, fault.severity) for fault in faults] == [("no-nat-router", severity)]
+    assert ("failover" in faults[0].message) == (severity is WARNING)
+
+
+@pytest.mark.parametrize(
+    ("network", "syncdaemon", "is_told"),
+    [("nat", "0", True), ("direct", "0", True), ("tunnel", "0", False), ("tunnel", "1", True)],
+)
+def test_only_a_tunnel_without_the_sync_daemon_carries_one_family_in_the_other(
+    network: str, syncdaemon: str, is_told: bool
+) -> None:
+    text = SOUND.replace("network = nat", f"network = {network}").replace(
+        "syncdaemon = 1", f"syncdaemon = {syncdaemon}"
+    )
+    text = text.replace("     port = 21\n", "     port = 21\n     sorry_server = 192.0.2.99\n")
+    text = text.replace("192.0.2.21 eth0:2", "2001:db8::21 eth0:2")
+    told = [fault.path for fault in faults_of(text) if fault.code == "mixed-families"]
+    assert told == ([FTP, "virtual[ftp].server[ftp1]"] if is_told else [])
+
+
+def test_a_lone_routers_own_address_may_be_the_gateway() -> None:
+    text = SOUND.replace("10.0.0.254 eth1:1", "10.0.0.1 eth1:1").replace("syncdaemon = 1\n", "")
+    assert [fault.code for fault in faults_of(text)] == ["not-floating"]
+    assert faults_of(text.replace("backup_active = 1", "backup_active = 0")) == ()
+
+
+def test_a_name_has_no_family_yet() -> None:
+    text = SOUND.replace("10.0.0.23", "ftp1.example.com").replace("192.0.2.21 eth0:2", "2001:db8::21 eth0:2")
+    assert "mixed-families" not in [fault.code for fault in faults_of(text)]
+
+
+def test_routers_of_two_families_matter_little_without_heartbeats() -> None:
+    text = SOUND.replace("backup_active = 1", "backup_active = 0").replace("backup = 192.0.2.2", "backup = 2001:db8::2")
+    assert [fault.severity for fault in faults_of(text) if fault.code == "mixed-families"] == [WARNING]
+
+
+def test_a_mask_that_cannot_be_read_matters_only_with_persistence() -> None:
+    text = SOUND.replace("pmask = 255.255.255.0", "pmask = rubbish")
+    assert [fault.stops_apply for fault in faults_of(text)] == [STOPS]
+    without = text.replace("     persistent = 60\n", "")
+    assert [fault.stops_apply for fault in faults_of(without)] == [not STOPS]
+
+
+def test_an_unknown_remote_shell_matters_only_where_it_is_used() -> None:
+    text = SOUND.replace("service = lvs\n", "service = lvs\nrsh_command = telnet\n")
+    assert faults_of(text) == ()
+    asked = text.replace("load_monitor = none", "load_monitor = uptime")
+    assert [(fault.code, fault.line) for fault in faults_of(asked)] == [("own-remote-shell", 5)]
+
+
+def test_words_of_their_own_reach_a_program_replaced() -> None:
+    text = SOUND.replace('expect = "220"', 'expect = "220"\n     send_program = "/x %h %p 50%"')
+    assert faults_of(text) == ()
+
+
+def test_a_file_too_large_for_the_original_is_told() -> None:
+    large = SOUND + "#" * 7_900_000
+    assert [(fault.code, fault.severity) for fault in faults_of(large)] == [("large-file", WARNING)]
+
+
 def test_an_active_that_cannot_be_read_counts_as_meant() -> None:
     text = SOUND.replace("     active = 1\n     address = 192.0.2.80", "     active = yes\n     address = 192.0.2.80")
     (fault,) = [fault for fault in faults_of(text) if fault.keyword == "active"]
@@ -369,6 +514,29 @@ def test_an_unknown_keyword_gets_the_one_that_may_be_meant() -> None:
         fault for fault in faults_of(SOUND.replace("network = nat", "netwrok = nat")) if fault.code == "unknown-keyword"
     ]
     assert fault.advice.startswith("Is network meant?")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "advice"),
+    [
+        ("sorry_server = 192.0.2.9\n", "misplaced-keyword", "Move it there, or remove it."),
+        ("nmask = 255.255.255.0\n", "misplaced-keyword", "Remove it."),
+        ("\u00a0keepalive = 6\n", "unknown-keyword", "Write a plain blank, or none, instead of the character U+00A0."),
+        ("keepalive\u00a0= 6\n", "not-understood", "Write a plain blank, or none, instead of the character U+00A0."),
+        ("keepalive = 4294967295\n", "spelling", "Write a whole number of 1 or more seconds."),
+        ("backup = 192.0.2.2/24\n", "bad-value", "Write the address alone; a netmask has a line of its own."),
+        ("network = NAT\n", "bad-value", "Write nat, in lower case."),
+        ("network = fnat\n", "bad-value", "Write one of them."),
+    ],
+)
+def test_the_advice_fits_what_was_written(text: str, code: str, advice: str) -> None:
+    (told,) = [fault.advice for fault in faults_of(text) if fault.code == code]
+    assert told.startswith(advice)
+
+
+def test_a_misplaced_keyword_is_sent_where_it_has_an_effect() -> None:
+    (fault,) = [fault for fault in faults_of("sorry_server = 192.0.2.9\n") if fault.keyword == "sorry_server"]
+    assert fault.message == "sorry_server has no effect here; it belongs in a virtual server."
 
 
 def test_a_large_file_costs_no_more_per_line_than_a_small_one(large_text: str) -> None:

@@ -60,6 +60,11 @@ def test_the_wheel_holds_the_package_and_its_three_trees_and_nothing_else(wheel:
         assert {f"piranha/{name}" for name in ours} <= set(names)
 
 
+def test_the_installed_wheel_carries_the_manual_page_of_the_language(installed: Path) -> None:
+    page = installed.parent / "share" / "man" / "man5" / "lvs.cf.5"
+    assert page.read_bytes() == (TOP / "docs" / "man" / "lvs.cf.5").read_bytes()
+
+
 def test_the_installed_programs_say_their_version_and_their_help(installed: Path, tmp_path: Path) -> None:
     for program in ("piranha", "pulse", "piranha-gui", "piranha-passwd"):
         told = run(installed / program, "--help", at=tmp_path)
