@@ -11,26 +11,18 @@ from pathlib import Path
 
 import click
 
-from piranha import passwords, resources
+from piranha import passwords
 from piranha.cli import demo_setup
 from piranha.cli.demo_control import Order, Outcome, only_one, send_order, serving
 from piranha.cli.demo_ready import Readiness, wait_until_ready
+from piranha.cli.demo_root import ROOT_VARIABLE, default_root
 from piranha.cli.demo_setup import GUI_HOST, GUI_PORT, SERVER_HOST, SERVERS, Demo
 from piranha.cli.supervisor import Program, Supervisor
 from piranha.errors import PiranhaError
 from piranha.paths import Paths
 
-ROOT_VARIABLE = "PIRANHA_DEMO_ROOT"
 PORTS_FREE_WITHIN_S = 2.0
 """How long ports may still be held by programs of a demo that was killed."""
-
-
-def default_root() -> Path:
-    """Return the demo's folder: `.demo` in the checkout, else one in the user's home."""
-    if chosen := os.environ.get(ROOT_VARIABLE):
-        return Path(chosen).absolute()
-    top = resources.checkout()
-    return top / ".demo" if top is not None else Path.home() / ".local/state/piranha-demo"
 
 
 @click.group(invoke_without_command=True)

@@ -1,4 +1,4 @@
-"""The commands that talk to the engine: status, plan, apply, diff, drain, undrain, weight."""
+"""The commands that talk to the engine: status, plan, apply, drain, undrain, weight."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,7 @@ import click
 import msgspec
 
 from piranha.cli import report
-from piranha.config.editing import diff as unified_diff
-from piranha.errors import UnsafePlan
+from piranha.cli.naming import WORD
 from piranha.messages import OverrideAnswer
 
 if TYPE_CHECKING:
@@ -59,18 +58,8 @@ def apply(session: "Session", force: bool, at_once: bool) -> None:
     click.echo(report.of_apply(answer))
 
 
-@click.command()
-@click.pass_obj
-def diff(session: "Session") -> None:
-    """Show how the saved lvs.cf differs from what runs."""
-    saved, running = session.engine.config(), session.engine.running()
-    if saved.problem:
-        raise UnsafePlan(saved.problem)
-    click.echo(unified_diff(running.text, saved.text, "running", saved.file), nl=False)
-
-
 @click.command(epilog=_SERVER_HELP)
-@click.argument("server")
+@click.argument("server", type=WORD)
 @click.pass_obj
 def drain(session: "Session", server: str) -> None:
     """Send no new connections to SERVER; those it has go on. It stays so until undrained, over restarts too."""
@@ -78,7 +67,7 @@ def drain(session: "Session", server: str) -> None:
 
 
 @click.command(epilog=_SERVER_HELP)
-@click.argument("server")
+@click.argument("server", type=WORD)
 @click.pass_obj
 def undrain(session: "Session", server: str) -> None:
     """Send new connections to SERVER again."""
@@ -86,7 +75,7 @@ def undrain(session: "Session", server: str) -> None:
 
 
 @click.command(epilog=_SERVER_HELP)
-@click.argument("server")
+@click.argument("server", type=WORD)
 @click.argument("weight", type=click.IntRange(0, 65535), required=False)
 @click.option("--clear", "clears", is_flag=True, help="Go back to the weight of lvs.cf.")
 @click.pass_obj
@@ -104,6 +93,3 @@ def _tell_servers(what: str, answer: OverrideAnswer) -> None:
     click.echo(f"{what}: {', '.join(answer.servers) or 'nobody any more'}")
     for notice in answer.notices:
         click.echo(f"WARNING: {notice}", err=True)
-
-
-COMMANDS = (status, plan, apply, diff, drain, undrain, weight)

@@ -17,7 +17,10 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
     """Yield a command and those below it, with their full names."""
     yield name, command
     if isinstance(command, click.Group):
-        for below, inner in command.commands.items():
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            inner = command.get_command(context, below)
+            assert inner is not None
             yield from commands(inner, f"{name} {below}")
 
 

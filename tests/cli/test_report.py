@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from piranha.cli import report
-from piranha.messages import Plan, PlannedStep
+from piranha.messages import Plan, PlannedStep, SaveAnswer
 from piranha.status import (
     ConfigStatus,
     EngineStatus,
@@ -88,3 +88,30 @@ def test_a_plan_shows_diff_steps_impact_and_refusals():
 
 def test_a_plan_with_nothing_to_do_says_so():
     assert "nothing to apply" in report.of_plan(Plan("a" * 64, "a" * 64, "", (), (), (), ()))
+
+
+SAVED = SaveAnswer(True, "a" * 64, 8, "", ())
+
+
+def test_a_save_through_the_engine_points_to_apply_and_one_of_a_plain_file_does_not():
+    through = report.of_save(SAVED, "/etc/lvs.cf", dry_run=False, runs_after_apply=True)
+    assert "lvs.cf is saved, serial_no 8." in through and "`piranha apply`" in through
+    plain = report.of_save(SAVED, "site.cf", dry_run=False, runs_after_apply=False)
+    assert plain == "site.cf is saved, serial_no 8."
+    dry = report.of_save(SAVED, "site.cf", dry_run=True, runs_after_apply=True)
+    assert "Nothing was written" in dry and "saved" not in dry
+    same = replace(SAVED, changed=False)
+    assert report.of_save(same, "site.cf", dry_run=False, runs_after_apply=False) == (
+        "Nothing was changed: site.cf says that already."
+    )
+
+
+def test_a_diff_is_cut_only_where_that_saves_lines():
+    lines = [f"+{number}" for number in range(66)]
+    assert report.brief("\n".join(lines)) == "\n".join(lines)
+    cut = report.brief("\n".join([*lines, "+66"]))
+    assert cut.splitlines()[:60] == lines[:60] and cut.splitlines()[60].startswith("... and 7 more lines")
+
+
+def test_nothing_invisible_stands_in_a_line():
+    assert report.plain("a\x1b\n\u202eb\u65e5") == "a\\x1b\\n\\u202eb\u65e5"
