@@ -17,14 +17,16 @@ ARGS ?=
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-PURE_TESTS := tests/config tests/health tests/ipvs tests/test_rooms.py tests/test_tidy.py
+PURE_TESTS := tests/config tests/health tests/ipvs tests/test_rooms.py tests/test_tidy.py \
+	--ignore tests/config/test_growth.py --ignore tests/config/test_properties.py
 FAST := not browser and not package
+LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no
 
 .PHONY: help
 help: ## list these commands
 	@echo "Piranha: make COMMAND"
 	@grep -hE '^[a-z][a-z-]*:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
 run: $(VENV)/run.stamp ## set up what is needed and run the demo; Ctrl-C ends it
@@ -36,8 +38,14 @@ test: ## set up what is needed, Debian packages too, and run everything
 	.ci/part "Debian packages" 180 .ci/apt-install; \
 	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
-	.ci/part "all tests" 600 $(BIN)/pytest $(ARGS); \
+	.ci/part "tests in the lab's kernel" 300 $(BIN)/python -m tests.lab.boot $(LAB_TESTS); \
+	.ci/part "all tests" 900 $(BIN)/pytest $(ARGS); \
 	echo "== make test: all passed; $$SECONDS s of 1800 s"
+
+.PHONY: lab
+lab: $(VENV)/test.stamp ## the tests that need a real IPVS kernel, in one that is started for them (root, amd64)
+	@.ci/part "Debian packages" 180 .ci/apt-install
+	@.ci/part "tests in the lab's kernel" 300 $(BIN)/python -m tests.lab.boot $(LAB_TESTS) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/test.stamp ## lint, types, import contracts and the pure tests; under a minute
@@ -67,6 +75,14 @@ bench: $(VENV)/test.stamp ## requests per second through the embedded data path 
 .PHONY: docs
 docs: $(VENV)/test.stamp ## write docs/faults.md and docs/man/lvs.cf.5 anew from the tables of the code
 	@$(BIN)/python -m tests.write_docs
+
+.PHONY: bench-config
+bench-config: $(VENV)/test.stamp ## reading and editing a large lvs.cf beside tomlkit, growth and memory
+	@$(BIN)/python -m tests.bench_config $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/test.stamp ## a million coverage-guided inputs for the lvs.cf language; ARGS="-runs=10000" for fewer
+	@$(BIN)/python -m tests.fuzz.fuzz_lvs_cf $(ARGS)
 
 .PHONY: screenshot
 screenshot: $(VENV)/test.stamp ## take the README's picture of the GUI anew

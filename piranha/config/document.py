@@ -7,6 +7,7 @@ in line ends (CRLF and CR become LF) and in the byte-order mark; it is also what
 import hashlib
 
 from piranha.config.blocks import Block, Statement
+from piranha.config.collecting import collector_paused
 from piranha.config.edits import Part
 from piranha.config.path import BlockPath, Step, parse_block
 from piranha.config.syntax import parse
@@ -42,10 +43,11 @@ class Document:
 
     def _understood(self) -> tuple[Block, dict[BlockPath, Block], dict[int, BlockPath]]:
         if self._parsed is None:
-            root = parse(self.plain)
-            index: dict[BlockPath, Block] = {}
-            paths: dict[int, BlockPath] = {}
-            _enter((), root, index, paths)
+            with collector_paused():
+                root = parse(self.plain)
+                index: dict[BlockPath, Block] = {}
+                paths: dict[int, BlockPath] = {}
+                _enter((), root, index, paths)
             self._parsed = root, index, paths
         return self._parsed
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from piranha.config.bind import cluster_of
+from piranha.config.collecting import collector_paused
 from piranha.config.document import Document
 from piranha.config.faults import Fault
 from piranha.config.model import Cluster
@@ -28,8 +29,9 @@ def load(text: str) -> Loaded:
 
 def understood(document: Document) -> Loaded:
     """Return what a document says; one that an edit made is not parsed once more."""
-    cluster = cluster_of(document)
-    return Loaded(document, cluster, faults_of(document, cluster))
+    with collector_paused():
+        cluster = cluster_of(document)
+        return Loaded(document, cluster, faults_of(document, cluster))
 
 
 def strict(text: str) -> Loaded:

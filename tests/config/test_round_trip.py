@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from piranha.config.blocks import Block
+from piranha.config.document import Document
 from piranha.config.editing import apply_edits, with_next_serial
 from piranha.config.edits import SetValues
 from piranha.config.faults import Severity
+from piranha.config.fields import Field, FieldType, Scope, field
 from piranha.config.load import decode, encode, load, strict
-from piranha.config.path import written
+from piranha.config.path import BlockPath, written
 
 CORPUS = sorted((Path(__file__).parent.parent / "data/corpus").glob("*.cf"))
 
@@ -126,29 +129,74 @@ def test_a_file_of_the_field_has_no_errors(file: Path) -> None:
     assert [fault for fault in load(decode(file.read_bytes())).faults if fault.severity is Severity.ERROR] == []
 
 
-@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
-def test_setting_any_one_value_changes_one_line_and_the_serial_number(file: Path) -> None:
-    document = load(decode(file.read_bytes())).document
-    new = {"address": "198.51.100.7 eth7:7", "weight": "77", "port": "777", "keepalive": "7", "expect": "seven 7"}
+def another(row: Field, present: str | None) -> str:
+    """Return a right value of a keyword that is not the present one."""
+    spare: dict[FieldType, tuple[str, ...]] = {
+        FieldType.BOOL: ("0", "1"),
+        FieldType.INT: (str(row.low or 7), str((row.low or 7) + 1)),
+        FieldType.PORT: ("7777", "8888"),
+        FieldType.HOST: ("198.51.100.7", "198.51.100.8"),
+        FieldType.IP: ("198.51.100.7", "198.51.100.8"),
+        FieldType.HOST_DEVICE: ("198.51.100.7 eth7:7", "198.51.100.8 eth7:7"),
+        FieldType.MASK: ("255.255.255.0", "255.255.0.0"),
+        FieldType.QSTRING: ("seven 7", "eight 8"),
+        FieldType.STRING: ("/seven", "/eight"),
+    }
+    choices = tuple(choice.value for choice in row.choices if not choice.is_extension) or spare[row.type]
+    return next(value for value in choices if value != present)
+
+
+def assignments(document: Document) -> list[tuple[BlockPath, str, str]]:
+    """Return path, keyword and another right value for every line of a file that counts and may be set."""
     paths = [(), *document.blocks(), *(inner for path in document.blocks() for inner in document.blocks(path))]
-    tried = 0
+    found = []
     for path in paths:
         for keyword in document.keywords(path):
-            if keyword not in new:
-                continue
-            value = "198.51.100.7" if keyword == "address" and path[-1].kind == "server" else new[keyword]
-            edited = with_next_serial(apply_edits(document, [SetValues(path=written(path), values={keyword: value})]))
-            changed = changed_lines(document.plain, edited.text)
-            statement = document.statement(path, keyword)
-            assert statement is not None
-            old_line = document.plain[statement.start : statement.end].rstrip("\n")
-            of_value = [line for line in changed if "serial_no" not in line]
-            assert of_value[0] == f"-{old_line}"
-            assert len(of_value) == 2
-            assert [line[0] for line in changed if "serial_no" in line] in (["-", "+"], ["+"])
-            assert load(edited.text).document.get(path, keyword) == value
-            tried += 1
-    assert tried >= 4
+            row = field(Scope(path[-1].kind) if path else Scope.GLOBAL, keyword)
+            if row is not None and not row.status.is_refused and row.type is not FieldType.LIST:
+                found.append((path, keyword, another(row, document.get(path, keyword))))
+    return found
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
+def test_setting_any_one_value_changes_its_line_and_the_serial_number_and_no_other_byte(file: Path) -> None:
+    document = load(decode(file.read_bytes())).document
+    if "crlf" in file.name:
+        # Its first edit turns it to plain line ends; from then on it is a file like the others.
+        document = with_next_serial(document)
+    old = document.text.split("\n")
+    tried = assignments(document)
+    assert len(tried) >= 20
+    for path, keyword, value in tried:
+        statement = document.statement(path, keyword)
+        assert statement is not None
+        place = statement.line - 1
+        edited = apply_edits(document, [SetValues(path=written(path), values={keyword: value})], counts_up=True)
+        wanted = list(old)
+        spelled = f'"{value}"' if " " in value and keyword != "address" and keyword != "nat_router" else value
+        if keyword in ("send", "expect", "send_program", "start_cmd", "stop_cmd"):
+            spelled = f'"{value}"'
+        wanted[place] = old[place][: statement.value_start - statement.start] + spelled
+        if keyword != "serial_no":
+            serial = document.statement((), "serial_no")
+            if serial is None:
+                wanted.insert(0, "serial_no = 1")
+            else:
+                before = old[serial.line - 1][: serial.value_start - serial.start]
+                wanted[serial.line - 1] = f"{before}{int(serial.value or '') + 1}"
+        assert edited.text.split("\n") == wanted, (written(path), keyword)
+        assert edited.get(path, keyword) == value
+
+
+def test_every_line_that_counts_in_the_corpus_is_tried() -> None:
+    documents = [load(decode(file.read_bytes())).document for file in CORPUS]
+    lines = sum(len(set(block.values)) for document in documents for block in _blocks(document.root))
+    tried = sum(len(assignments(document)) for document in documents)
+    assert tried == lines == 383
+
+
+def _blocks(block: Block) -> list[Block]:
+    return [block, *(each for inner in block.blocks for each in _blocks(inner))]
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
