@@ -43,13 +43,18 @@ class Paths:
 
     @property
     def state(self) -> Path:
-        """Return the engine's memory: running.cf, overrides."""
+        """Return the engine's memory: running.cf, history, overrides."""
         return self.root / "var/lib/piranha"
 
     @property
     def running_cf(self) -> Path:
         """Return the text that was applied last."""
         return self.state / "running.cf"
+
+    @property
+    def history(self) -> Path:
+        """Return the folder of all the texts that lvs.cf had."""
+        return self.state / "history"
 
     @property
     def overrides(self) -> Path:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import pwd
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ import msgspec
 from aiohttp import web
 
 from piranha.engine import openapi
+from piranha.engine.caller import Caller
 from piranha.engine.guard import Turn
-from piranha.engine.service import Caller, Engine
+from piranha.engine.history import NotKept
+from piranha.engine.service import Engine
 from piranha.errors import (
     ConfigConflict,
     ConfigUnavailable,
@@ -29,7 +32,7 @@ from piranha.errors import (
     PiranhaError,
     UnsafePlan,
 )
-from piranha.messages import ApplyRequest, ClearRequest, OverrideRequest, Refusal, SaveRequest
+from piranha.messages import ApplyRequest, ClearRequest, OverrideRequest, Refusal, RollbackRequest, SaveRequest
 from piranha.system import unix_socket
 
 log = logging.getLogger("lvs")
@@ -74,6 +77,15 @@ class _Calls:
     async def create_config(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.create(_caller(request)))
 
+    async def read_history(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.history())
+
+    async def read_version(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.version(_number(request)))
+
+    async def rollback(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.rollback(await _body(request, RollbackRequest), _caller(request)))
+
     async def plan(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.plan())
 
@@ -99,6 +111,13 @@ async def _body(request: web.Request, kind: type[_Body]) -> _Body:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _BadRequest(f"The body of {request.method} {request.path} is not understood: {error}.") from error
+
+
+def _number(request: web.Request) -> int:
+    written = request.match_info["number"]
+    if not re.fullmatch("[0-9]{1,18}", written):
+        raise _BadRequest(f"{request.path} does not end in a number.")
+    return int(written)
 
 
 def _caller(request: web.Request) -> Caller:
@@ -145,6 +164,8 @@ async def _answered(request: web.Request, handler: _Handler) -> web.StreamRespon
     except ConfigConflict as error:
         refusal = Refusal("conflict", str(error), error.part, "", error.current_text)
         return _answer(refusal, HTTPStatus.CONFLICT)
+    except NotKept as error:
+        return _answer(Refusal("not_found", str(error)), HTTPStatus.NOT_FOUND)
     except EditRefused as error:
         refusal = Refusal("edit_refused", str(error), error.path, error.keyword)
         return _answer(refusal, HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -1,61 +1,57 @@
-"""The keeper of lvs.cf: the only writer of it, and of the text that was applied last.
+"""The keeper of lvs.cf: the only writer of it, of its history, and of the text that was applied last.
 
 Rule 1: saved is not applied. `lvs.cf` is what an administrator saved, `running.cf` what was applied; they may differ.
 Rule 2: a save names the parts of the file it was made from, with their tokens. If one of them was changed by
         somebody else meanwhile, nothing is written.
 Rule 3: a save that changes nothing writes nothing. One that changes something counts `serial_no` up once.
 Rule 4: a version's identity is the SHA-256 of its bytes, never its serial number.
+Rule 5: no text becomes lvs.cf without its record in the history, and what others wrote into it is recorded first.
 """
 
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from piranha.config.changes import Changes, changes_between
 from piranha.config.document import Document
-from piranha.config.editing import apply_edits, diff, with_next_serial
+from piranha.config.editing import apply_edits, diff
 from piranha.config.edits import ExpectedPart
-from piranha.config.load import Loaded, decode, encode, encoding_of, load, token_of
+from piranha.config.load import decode, encoding_of, token_of
+from piranha.config.rollback import rolled_back
+from piranha.config.side_effects import side_effects
+from piranha.engine.caller import Caller
+from piranha.engine.history import Bounds, ConfigHistory
+from piranha.engine.version import Version, edited_version, version_of
 from piranha.errors import ConfigConflict, ConfigUnavailable
-from piranha.messages import SaveAnswer, SavedConfig, SaveRequest
+from piranha.messages import History, RollbackRequest, SaveAnswer, SavedConfig, SaveRequest, VersionInfo, VersionText
 from piranha.paths import Paths
 from piranha.system import lvs_cf
 from piranha.system.boot import boot_id
-from piranha.system.files import remove_unfinished
+from piranha.system.files import NotConfirmed, remove_unfinished
+from piranha.system.lvs_cf import Look
 
 log = logging.getLogger("lvs")
 
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A text with its identity, read and understood once."""
-
-    raw: bytes
-    token: str
-    loaded: Loaded
-
-    @property
-    def serial_no(self) -> int | None:
-        """Return the serial number, None where the file has none."""
-        return self.loaded.cluster.serial_no if self.loaded.document.get((), "serial_no") is not None else None
-
-
-def version_of(raw: bytes) -> Version:
-    """Return the version that these bytes are."""
-    return Version(raw, token_of(raw), load(decode(raw)))
+_NOTHING = Document("")
+_CREATED = b"serial_no = 1\n"
+_DONE = {"save": "saved", "create": "created", "rollback": "rolled back"}
 
 
 class ConfigKeeper:
-    """Owns lvs.cf and running.cf below one root. All methods do file I/O and return when it is done."""
+    """Owns lvs.cf, its history and running.cf below one root. All methods do file I/O and return when it is done."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, bounds: Bounds | None = None) -> None:
         self.paths = paths
+        self._history = ConfigHistory(paths, bounds)
         self._cache: Version | None = None
+        self._seen = self._taken = ""
 
     def saved_version(self) -> Version | None:
         """Return lvs.cf as it is on the disk, None if there is none. Raises ConfigUnavailable."""
-        return self._understood(lvs_cf.read(self.paths.lvs_cf))
+        raw = lvs_cf.read(self.paths.lvs_cf)
+        return None if raw is None else self._understood(raw)
 
     def running_version(self) -> Version | None:
         """Return the text that was applied last, None if none ever was. Raises ConfigUnavailable."""
@@ -71,48 +67,82 @@ class ConfigKeeper:
             return SavedConfig(file, "", "", True, str(error))
         return described(file, raw)
 
-    def save(self, request: SaveRequest, who: str) -> SaveAnswer:
+    def save(self, request: SaveRequest, caller: Caller) -> SaveAnswer:
         """Do the edits if every expected part is as expected.
 
         Raises ConfigConflict, EditRefused or ConfigUnavailable; then the file is as it was.
         """
+        if request.dry_run:
+            before = self._present(lvs_cf.look(self.paths.lvs_cf))
+            return self._answer(request, before, _edited(before, request))
         with lvs_cf.locked(self.paths):
-            raw = lvs_cf.read(self.paths.lvs_cf)
-            if raw is None:
-                raise ConfigUnavailable(f"{self.paths.lvs_cf} does not exist any more. Create it first.")
-            before = version_of(raw)
-            require_expected(before.loaded.document, request.expected)
-            edited = apply_edits(before.loaded.document, request.edits)
-            if edited.text == before.loaded.document.text:
-                return SaveAnswer(False, before.token, before.serial_no, "", before.loaded.faults)
-            text = with_next_serial(edited).text
-            after = version_of(encode(text, encoding_of(raw)))
-            lvs_cf.write(self.paths, self.paths.lvs_cf, after.raw)
-        self._cache = after
-        log.info("lvs.cf saved by %s: serial_no %s, %s", who, after.serial_no, after.token[:12])
-        file = str(self.paths.lvs_cf)
-        return SaveAnswer(
-            True,
-            after.token,
-            after.serial_no,
-            diff(before.loaded.document.text, text, f"{file} (before)", f"{file} (saved)"),
-            after.loaded.faults,
-            _normalised(raw),
-        )
+            look = lvs_cf.look(self.paths.lvs_cf)
+            before = self._present(look)
+            after = _edited(before, request)
+            if after is not None:
+                changes = changes_between(before.document, after.document)
+                self._commit("save", look, after, changes, caller)
+        return self._answer(request, before, after)
 
-    def create(self, who: str) -> SaveAnswer:
+    def create(self, caller: Caller) -> SaveAnswer:
         """Create an lvs.cf with nothing but its serial number. Raises ConfigUnavailable if there is one already."""
         with lvs_cf.locked(self.paths):
-            if lvs_cf.read(self.paths.lvs_cf) is not None:
+            look = lvs_cf.look(self.paths.lvs_cf)
+            if look.raw is not None:
                 raise ConfigUnavailable(f"{self.paths.lvs_cf} exists already; nothing was changed.")
-            created = version_of(b"serial_no = 1\n")
-            try:
-                self.paths.lvs_cf.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigUnavailable(f"{self.paths.lvs_cf.parent} cannot be made ({error.strerror}).") from error
-            lvs_cf.write(self.paths, self.paths.lvs_cf, created.raw)
-        log.info("lvs.cf created by %s", who)
+            created = version_of(_CREATED)
+            self._make_folder()
+            self._commit("create", look, created, Changes(("created",)), caller)
         return SaveAnswer(True, created.token, 1, "", created.loaded.faults)
+
+    def rollback(self, request: RollbackRequest, caller: Caller) -> SaveAnswer:
+        """Save the text of a kept version again, as a new version; a missing lvs.cf comes back this way.
+
+        Raises EditRefused if it is not kept or takes no serial number, ConfigConflict if lvs.cf is not as expected,
+        ConfigUnavailable; then the file is as it was.
+        """
+        if request.dry_run:
+            return self._rolled_back(request, lvs_cf.look(self.paths.lvs_cf))[0]
+        with lvs_cf.locked(self.paths):
+            look = lvs_cf.look(self.paths.lvs_cf)
+            answer, after, changes = self._rolled_back(request, look)
+            if after is not None:
+                self._make_folder()
+                self._commit("rollback", look, after, changes, caller)
+        return answer
+
+    def history(self) -> History:
+        """Return the versions that are kept. Never raises: what is wrong is in the answer."""
+        return self._history.listing(_token_at(self.paths.lvs_cf), _token_at(self.paths.running_cf))
+
+    def version(self, number: int) -> VersionText:
+        """Return a version with its text. Raises EditRefused if it is not kept, ConfigUnavailable if damaged."""
+        return self._history.text(number)
+
+    def catch_up(self) -> VersionInfo | None:
+        """Record what others wrote into lvs.cf, and what a killed save left unsaid; return the version if one came.
+
+        Raises ConfigUnavailable.
+        """
+        with lvs_cf.locked(self.paths):
+            look = lvs_cf.look(self.paths.lvs_cf)
+            found = self._history.catch_up(look, self._understood)
+            self._history.prune(self._running_token)
+        self._seen = self._taken = look.stamp
+        return found
+
+    def watch(self) -> VersionInfo | None:
+        """Look whether others wrote into lvs.cf, to be called every few seconds; return the version if one came.
+
+        A file that is just being written is left for the next look. Raises ConfigUnavailable.
+        """
+        stamp = lvs_cf.stamp(self.paths.lvs_cf)
+        if stamp == self._taken:
+            return None
+        if stamp != self._seen:
+            self._seen = stamp
+            return None
+        return self.catch_up()
 
     def note_applied(self, version: Version) -> None:
         """Keep the text that runs from now on. Raises ConfigUnavailable."""
@@ -134,6 +164,7 @@ class ConfigKeeper:
         """Remove what a save left behind that was killed. To be called by the only engine, before its first save."""
         for path in (self.paths.lvs_cf, self.paths.running_cf, self.paths.overrides):
             remove_unfinished(path)
+        self._history.clean_up()
 
     def note_stopped_by_operator(self) -> None:
         """Remember that the stop was ordered, and in which boot, so that the next start takes lvs.cf."""
@@ -150,13 +181,98 @@ class ConfigKeeper:
             return False
         return isinstance(kept, dict) and kept.get("boot_id") == boot_id()
 
-    def _understood(self, raw: bytes | None) -> Version | None:
+    def _commit(self, how: str, look: Look, after: Version, changes: Changes, caller: Caller) -> None:
+        """Put a new text into the place of `look`, with its record before and behind. Under the lock."""
+        try:
+            self._history.catch_up(look, self._understood)
+            entry = self._history.begin(how, after, changes, caller, look)
+        except ConfigUnavailable as error:
+            sentence = (
+                f"{error} {self.paths.lvs_cf} was not changed: nothing is saved without its record in the history."
+            )
+            raise ConfigUnavailable(sentence) from error
+        try:
+            lvs_cf.replace(self.paths, look.raw, after.raw)
+        except NotConfirmed:
+            self._history.confirm(entry)
+            raise
+        except ConfigConflict:
+            self._history.abandon(entry)
+            raise
+        except ConfigUnavailable:
+            self._settle()
+            raise
+        self._history.confirm(entry)
+        self._cache = after
+        self._history.prune(self._running_token)
+        done = _DONE[how]
+        log.info(
+            "lvs.cf %s by %s: version %s, serial_no %s, %s",
+            done,
+            caller,
+            entry.number,
+            after.serial_no,
+            after.token[:12],
+        )
+
+    def _settle(self) -> None:
+        """Look what became of a save that failed; where that cannot be seen now, the next one does it."""
+        try:
+            self._history.settle(lvs_cf.look(self.paths.lvs_cf))
+        except ConfigUnavailable as error:
+            log.warning("%s", error)
+
+    def _present(self, look: Look) -> Version:
+        if look.raw is None:
+            raise ConfigUnavailable(f"{self.paths.lvs_cf} does not exist any more. Create it first.")
+        return self._understood(look.raw)
+
+    def _answer(self, request: SaveRequest, before: Version, after: Version | None) -> SaveAnswer:
+        if after is None:
+            return SaveAnswer(False, before.token, before.serial_no, "", before.loaded.faults)
+        return self._changed(before.document, after, side_effects(before.raw, before.document, request.edits))
+
+    def _changed(self, before: Document, after: Version, notices: tuple[str, ...]) -> SaveAnswer:
+        file = str(self.paths.lvs_cf)
+        told = diff(before.text, after.document.text, f"{file} (before)", f"{file} (saved)")
+        return SaveAnswer(True, after.token, after.serial_no, told, after.loaded.faults, notices)
+
+    def _rolled_back(self, request: RollbackRequest, look: Look) -> tuple[SaveAnswer, Version | None, Changes]:
+        """Return what a rollback answers, and (None: nothing would change) the text that it makes."""
+        present = None if look.raw is None else self._understood(look.raw)
+        if request.token and request.token != (present.token if present else ""):
+            raise ConfigConflict("", present.document.text if present else "")
+        _, raw = self._history.kept(request.number)
+        kept = Document(decode(raw))
+        # Without lvs.cf its serial number must not go back either.
+        floor = self._history.newest_serial() if present is None else None
+        document = rolled_back(kept, present.document if present else None, floor)
+        if document is None:
+            assert present is not None
+            answer = SaveAnswer(False, present.token, present.serial_no, "", present.loaded.faults)
+            return answer, None, Changes(())
+        after = edited_version(document, encoding_of(raw))
+        before = present.document if present else _NOTHING
+        changes = changes_between(before, after.document).led_by(f"the text of version {request.number} again")
+        return self._changed(before, after, side_effects(raw, kept, ())), after, changes
+
+    def _make_folder(self) -> None:
+        try:
+            self.paths.lvs_cf.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigUnavailable(f"{self.paths.lvs_cf.parent} cannot be made ({error.strerror}).") from error
+
+    def _running_token(self) -> str:
+        """Return the token of what runs, "" for nothing. Raises ConfigUnavailable: then nobody knows."""
+        raw = lvs_cf.read(self.paths.running_cf)
+        return "" if raw is None else token_of(raw)
+
+    def _understood(self, raw: bytes) -> Version:
         """Return the version of these bytes; an unchanged file is parsed once, however often it is asked for."""
-        if raw is None:
-            return None
-        if self._cache is None or self._cache.raw != raw:
-            self._cache = version_of(raw)
-        return self._cache
+        found = self._cache
+        if found is None or found.raw != raw:
+            self._cache = found = version_of(raw)
+        return found
 
 
 def described(file: str, raw: bytes | None) -> SavedConfig:
@@ -173,11 +289,18 @@ def require_expected(document: Document, expected: Sequence[ExpectedPart]) -> No
             raise ConfigConflict(each.part.path, document.part_text(each.part))
 
 
-def _normalised(raw: bytes) -> tuple[str, ...]:
-    """Say what an edit changed besides: carriage returns and a byte-order mark go at the first edit."""
-    said = []
-    if raw.startswith(b"\xef\xbb\xbf"):
-        said.append("The byte-order mark at the start of the file was removed: the old daemons do not read past it.")
-    if b"\r" in raw:
-        said.append("Carriage returns were replaced by plain line ends: the old daemons lose lines at them.")
-    return tuple(said)
+def _edited(before: Version, request: SaveRequest) -> Version | None:
+    """Return what the edits make of a text, None if they change nothing. Raises ConfigConflict, EditRefused."""
+    require_expected(before.document, request.expected)
+    document = apply_edits(before.document, request.edits, counts_up=True)
+    if document.text == before.document.text:
+        return None
+    return edited_version(document, encoding_of(before.raw))
+
+
+def _token_at(path: Path) -> str:
+    try:
+        raw = lvs_cf.read(path)
+    except ConfigUnavailable:
+        return ""
+    return "" if raw is None else token_of(raw)

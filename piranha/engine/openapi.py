@@ -1,5 +1,6 @@
 """The API's calls, and their OpenAPI description generated from the message types."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +44,25 @@ CALLS = (
         None,
         messages.SaveAnswer,
         (503,),
+    ),
+    Call("GET", "/v1/history", "read_history", "The versions of lvs.cf that are kept.", None, messages.History),
+    Call(
+        "GET",
+        "/v1/history/{number}",
+        "read_version",
+        "One version of lvs.cf with its text.",
+        None,
+        messages.VersionText,
+        (404, 503),
+    ),
+    Call(
+        "POST",
+        "/v1/rollback",
+        "rollback",
+        "Save the text of a kept version again, as a new version.",
+        messages.RollbackRequest,
+        messages.SaveAnswer,
+        (404, 409, 422, 503),
     ),
     Call("GET", "/v1/running", "read_running", "The text that was applied last.", None, messages.SavedConfig),
     Call("GET", "/v1/plan", "plan", "What Apply would do.", None, messages.Plan, (503,)),
@@ -102,6 +122,11 @@ def _operation(call: Call, schema_of: dict[type, dict[str, Any]]) -> dict[str, A
     for code in (400, 403, *call.refusals):
         responses[str(code)] = _body("Refused; nothing was changed.", schema_of[messages.Refusal])
     operation: dict[str, Any] = {"operationId": call.name, "summary": call.summary, "responses": responses}
+    if numbers := re.findall(r"\{(\w+)\}", call.path):
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+            for name in numbers
+        ]
     if call.takes:
         operation["requestBody"] = {
             "required": True,

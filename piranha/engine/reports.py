@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from piranha.config.faults import Fault
 from piranha.config.model import RealServer, RealServerKey, VirtualServer
 from piranha.engine.balancer import View
-from piranha.engine.keeper import ConfigKeeper, Version
+from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.nanny import Nanny
+from piranha.engine.version import Version
 from piranha.health.machine import ServerHealth, checks_needed
 from piranha.ipvs.drain import Draining
 from piranha.ipvs.table import Counters, DestinationKey, TableKey

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from piranha.engine import api
 from piranha.engine.balancer import Balancer
+from piranha.engine.caller import Caller
 from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper
-from piranha.engine.service import Caller, Engine
+from piranha.engine.service import Engine
 from piranha.errors import ConfigUnavailable, PiranhaError
 from piranha.messages import ApplyRequest
 from piranha.paths import Paths
@@ -75,6 +76,7 @@ async def _serve(paths: Paths) -> None:
             tasks.create_task(_apply_on(reload, engine), name="reload"),
         ]
         await engine.start()
+        ours.append(tasks.create_task(engine.keep_watching(), name="history"))
         log.info("The engine runs (data path: %s, socket: %s).", path.name, paths.socket)
         try:
             await api.serve(api.application(engine), listener, stop)

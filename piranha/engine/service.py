@@ -8,27 +8,31 @@ Rule 3: one change at a time: saves, applies and overrides take their turn on on
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from piranha.config.editing import diff
 from piranha.config.faults import Fault, in_file_order
 from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
 from piranha.engine import abilities, override_store, reports
 from piranha.engine.balancer import Balancer, active_servers
+from piranha.engine.caller import Caller
 from piranha.engine.guard import Turn
-from piranha.engine.keeper import ConfigKeeper, Version, described
+from piranha.engine.keeper import ConfigKeeper, described
+from piranha.engine.version import Version
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
 from piranha.health.overrides import Kind, Override, next_number, with_override
 from piranha.messages import (
     ApplyAnswer,
     ApplyRequest,
     ClearRequest,
+    History,
     OverrideAnswer,
     OverrideRequest,
     Plan,
+    RollbackRequest,
     SaveAnswer,
     SavedConfig,
     SaveRequest,
+    VersionText,
 )
 from piranha.status import EngineStatus, OverrideStatus
 from piranha.system.boot import wall
@@ -36,19 +40,10 @@ from piranha.system.boot import wall
 log = logging.getLogger("lvs")
 
 WEIGHT_MAX = 65535
+WATCH_S = 2.0
+"""Between two looks at lvs.cf for changes by hand."""
 REFUSALS_TOLD = 5
 """In one sentence; the plan has all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """On whose behalf a call is made, for the log: a user and the address they come from."""
-
-    user: str = ""
-    address: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.user or 'somebody'}{f' from {self.address}' if self.address else ''}"
 
 
 class Engine:
@@ -61,6 +56,7 @@ class Engine:
         self._started = now()
         self._running: Version | None = None
         self._messages: tuple[str, ...] = ()
+        self._trouble = ""
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -68,6 +64,7 @@ class Engine:
         async with self._changing:
             await asyncio.to_thread(self._keeper.clean_up)
             self._balancer.overrides, trouble = await asyncio.to_thread(_overrides_to_start, self._keeper)
+            await self._catch_up()
             version, messages = await asyncio.to_thread(_text_to_start, self._keeper)
             self._messages = (*trouble, *messages)
             for message in self._messages:
@@ -94,12 +91,32 @@ class Engine:
     async def save(self, request: SaveRequest, caller: Caller) -> SaveAnswer:
         """Edit lvs.cf. Raises ConfigConflict, EditRefused, ConfigUnavailable."""
         async with self._changing:
-            return await asyncio.to_thread(self._keeper.save, request, str(caller))
+            return await asyncio.to_thread(self._keeper.save, request, caller)
 
     async def create(self, caller: Caller) -> SaveAnswer:
         """Create a missing lvs.cf. Raises ConfigUnavailable."""
         async with self._changing:
-            return await asyncio.to_thread(self._keeper.create, str(caller))
+            return await asyncio.to_thread(self._keeper.create, caller)
+
+    async def rollback(self, request: RollbackRequest, caller: Caller) -> SaveAnswer:
+        """Save a kept version again. Raises EditRefused, ConfigConflict, ConfigUnavailable."""
+        async with self._changing:
+            return await asyncio.to_thread(self._keeper.rollback, request, caller)
+
+    async def history(self) -> History:
+        """Return the versions of lvs.cf that are kept."""
+        return await asyncio.to_thread(self._keeper.history)
+
+    async def version(self, number: int) -> VersionText:
+        """Return one version with its text. Raises EditRefused, ConfigUnavailable."""
+        return await asyncio.to_thread(self._keeper.version, number)
+
+    async def keep_watching(self) -> None:
+        """Take into the history, for ever, what others write into lvs.cf."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            with Turn("The look at lvs.cf"):
+                await self._told_once(self._keeper.watch)
 
     async def plan(self) -> Plan:
         """Return what Apply would do. Raises ConfigUnavailable if lvs.cf cannot be read."""
@@ -120,6 +137,7 @@ class Engine:
     async def apply(self, request: ApplyRequest, caller: Caller) -> ApplyAnswer:
         """Run the saved lvs.cf. Raises ConfigConflict, UnsafePlan, ConfigUnavailable; then what ran goes on."""
         async with self._changing:
+            await self._catch_up()
             version = await self._saved_version()
             if request.token and request.token != version.token:
                 raise ConfigConflict("", version.loaded.document.text)
@@ -196,6 +214,20 @@ class Engine:
             faults=in_file_order(saved.loaded.faults) if saved else (),
             messages=self._messages,
         )
+
+    async def _catch_up(self) -> None:
+        """Take into the history what others wrote; a history in trouble is told and stops nothing."""
+        await self._told_once(self._keeper.catch_up)
+
+    async def _told_once(self, act: Callable[[], object]) -> None:
+        """Do something whose failure is for the log: once, however often it fails in the same way."""
+        try:
+            await asyncio.to_thread(act)
+            self._trouble = ""
+        except ConfigUnavailable as error:
+            if str(error) != self._trouble:
+                log.error("What was written into lvs.cf by hand cannot be kept in the history: %s", error)
+            self._trouble = str(error)
 
     def _idle_reason(self, saved: Version | None) -> str:
         if self._running is not None and self._running.loaded.cluster.active_virtual_servers:

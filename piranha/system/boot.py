@@ -30,3 +30,11 @@ def wall_at(moment: float) -> str:
         .astimezone()
         .isoformat(timespec="seconds")
     )
+
+
+def wall_of(seconds: float) -> str:
+    """Return the time of day of a file's time (seconds since 1970), of now if that is beyond any calendar."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone().isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return wall()

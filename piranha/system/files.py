@@ -11,14 +11,25 @@ import glob
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from piranha.errors import ConfigUnavailable
 
 NEW_FILE_MODE = 0o600
 _UNFINISHED = ".new"
+
+
+class NotConfirmed(ConfigUnavailable):
+    """The new file stands there, but the disk did not say that it would after a power cut. `reason`: the system's."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} was written, but the disk did not confirm it ({reason}); "
+            "it may be the old one after a power cut. Look at the disk, then save again."
+        )
+        self.reason = reason
 
 
 def write_atomically(
@@ -28,15 +39,20 @@ def write_atomically(
     mode: int | None = None,
     owner: tuple[int, int] | None = None,
     folder_mode: int | None = None,
+    new_mode: int = NEW_FILE_MODE,
+    new_owner: tuple[int, int] | None = None,
+    before_rename: Callable[[], None] | None = None,
 ) -> None:
     """Replace the file at `path` by `data`, or make it.
 
     `mode` and `owner` (uid, gid) are what the file has afterwards; None keeps those of the file there,
-    and gives a new one 0600 and the process's own. `folder_mode`: make missing folders, with that mode and
-    `owner`; None: a missing folder is an error. A symbolic link stays and the file it leads to is replaced,
-    if root or this user made the link.
+    and gives a new one `new_mode` and `new_owner` (None: the process's own). `folder_mode`: make missing folders, with
+    that mode and `owner`; None: a missing folder is an error. A symbolic link stays and the file it leads to is
+    replaced, if root or this user made the link. `before_rename` looks once more right before the name moves; what it
+    raises stops everything.
 
-    Raises ConfigUnavailable with what to do; the old file is untouched then, and nothing is left beside it.
+    Raises ConfigUnavailable with what to do; the old file is untouched then, and nothing is left beside it. Only
+    NotConfirmed means that the new file stands there.
     """
     try:
         target = _behind_link(path)
@@ -46,29 +62,36 @@ def write_atomically(
         if old is not None and not stat.S_ISREG(old.st_mode):
             raise ConfigUnavailable(f"{path} is not a file. Move away what stands there.")
         if mode is None:
-            mode = stat.S_IMODE(old.st_mode) if old is not None else NEW_FILE_MODE
-        if owner is None and old is not None:
-            owner = (old.st_uid, old.st_gid)
-        _replace(target, data, mode, owner)
+            mode = stat.S_IMODE(old.st_mode) if old is not None else new_mode
+        if owner is None:
+            owner = (old.st_uid, old.st_gid) if old is not None else new_owner
+        _replace(target, data, mode, owner, before_rename)
     except OSError as error:
         raise ConfigUnavailable(_sentence(path, error)) from error
     try:
         _sync_folder(target.parent)
     except OSError as error:
-        raise ConfigUnavailable(
-            f"{path} was written, but the disk did not confirm it ({error.strerror}); "
-            "it may be the old one after a power cut. Look at the disk, then save again."
-        ) from error
+        raise NotConfirmed(path, error.strerror or str(error)) from error
 
 
 def remove_unfinished(path: Path) -> None:
     """Remove what writers of `path` left beside it when they were killed. To be called where none can be at work."""
-    target = path.resolve()
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*{_UNFINISHED}"):
-        try:
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        return
+    _remove(target.parent, f".{glob.escape(target.name)}.*{_UNFINISHED}")
+
+
+def remove_unfinished_in(folder: Path) -> None:
+    """Remove what killed writers left in a folder that is ours alone."""
+    _remove(folder, f".*{_UNFINISHED}")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    with suppress(OSError):  # it is in nobody's way
+        for left in folder.glob(pattern):
             left.unlink()
-        except OSError:
-            return  # it is in nobody's way
 
 
 @contextmanager
@@ -82,11 +105,22 @@ def locked(folder: Path) -> Iterator[None]:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigUnavailable(f"Cannot lock the folder {folder}: {error.strerror}.") from error
+    with held_lock(handle, folder):
+        yield
+
+
+@contextmanager
+def held_lock(handle: int, path: Path) -> Iterator[None]:
+    """Hold the lock of an open file or folder, and close it behind that. Raises ConfigUnavailable, naming `path`."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ConfigUnavailable(f"Cannot lock {path}: {error.strerror}. Nothing was changed.") from error
         yield
     finally:
-        os.close(handle)
+        with suppress(OSError):  # closed it is, whatever it answers
+            os.close(handle)
 
 
 def make_folder(folder: Path, mode: int, owner: tuple[int, int] | None = None) -> None:
@@ -100,7 +134,9 @@ def make_folder(folder: Path, mode: int, owner: tuple[int, int] | None = None) -
         raise ConfigUnavailable(_sentence(folder, error)) from error
 
 
-def _replace(target: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
+def _replace(
+    target: Path, data: bytes, mode: int, owner: tuple[int, int] | None, before_rename: Callable[[], None] | None
+) -> None:
     # mkstemp opens with O_EXCL and 0600: no link can wait under the new name, and nobody reads it early.
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_UNFINISHED, dir=target.parent)
     fresh = Path(name)
@@ -113,9 +149,12 @@ def _replace(target: Path, data: bytes, mode: int, owner: tuple[int, int] | None
                 os.fchown(handle, *owner)
             os.fchmod(handle, mode)  # after the owner: a change of owner may take mode bits away
             os.fsync(handle)
+        if before_rename is not None:
+            before_rename()
         fresh.replace(target)
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong first is what counts; the next start removes it
+            fresh.unlink(missing_ok=True)
         raise
 
 
@@ -127,7 +166,10 @@ def _behind_link(path: Path) -> Path:
         raise ConfigUnavailable(
             f"{path} is a symbolic link that neither root nor this user made. Remove it, or make it as root."
         )
-    return Path(os.path.realpath(path))
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
 
 
 def _make_folders(folder: Path, mode: int, owner: tuple[int, int] | None) -> None:

@@ -11,7 +11,7 @@ import pytest
 from piranha.client import EngineClient
 from piranha.config.edits import ExpectedPart, Part, SetValues
 from piranha.config.load import load
-from piranha.engine import api
+from piranha.engine import api, service
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.service import Engine
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, EngineUnavailable, UnsafePlan
@@ -46,6 +46,16 @@ def posted(path, target: str, body: bytes) -> tuple[int, bytes]:
         connection.connect(str(path))
         head = f"POST {target} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
+        with connection.makefile("rb") as answer:
+            first, _, rest = answer.read().partition(b"\r\n")
+    return int(first.split()[1]), rest.partition(b"\r\n\r\n")[2]
+
+
+def got(path, target: str) -> tuple[int, bytes]:
+    """Return status and body of a plain GET."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n".encode())
         with connection.makefile("rb") as answer:
             first, _, rest = answer.read().partition(b"\r\n")
     return int(first.split()[1]), rest.partition(b"\r\n\r\n")[2]
@@ -112,6 +122,92 @@ async def test_apply_refuses_to_empty_the_table_unless_forced(start, paths, path
     await balancer.turn()
     assert path.entries == {}
     assert (await call(engine.status)).state is RunState.IDLE
+
+
+async def test_the_history_is_asked_over_the_api_and_a_version_comes_back_as_a_new_one(start, paths, block):
+    text = block("web", "a=127.0.0.11:80")
+    engine = await start(text)
+    await call(engine.save, [SetValues(path=WEB + ".server[a]", values={"weight": "7"})], [])
+    history = await call(engine.history)
+    assert [(each.number, each.how, each.who) for each in history.versions] == [
+        (2, "save", "piranha"),
+        (1, "found", ""),
+    ]
+    assert history.versions[0].from_address == "127.0.0.1"
+    assert history.versions[0].changes == (WEB + ".server[a].weight: 1 -> 7",)
+    assert (history.versions[0].token, history.versions[1].token) == (history.saved_token, history.running_token)
+    assert (await call(engine.version, 1)).text == text
+    would = await call(engine.rollback, 1, history.saved_token, dry_run=True)
+    assert "-         weight = 7" in would.diff and (await call(engine.history)) == history
+    done = await call(engine.rollback, 1, history.saved_token)
+    assert done.serial_no == would.serial_no == 2
+    assert paths.lvs_cf.read_text() == f"serial_no = 2\n{text}"
+    assert not (await call(engine.rollback, 1)).changed
+    with pytest.raises(ConfigConflict):
+        await call(engine.rollback, 2, history.saved_token)
+
+
+async def test_a_version_that_is_not_kept_is_not_found(start, paths, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    with pytest.raises(EditRefused, match="Version 9 is not in the history"):
+        await call(engine.version, 9)
+    with pytest.raises(EditRefused, match="Version 9 is not in the history"):
+        await call(engine.rollback, 9)
+    status, answer = await call(posted, paths.socket, "/v1/rollback", b'{"number": 9}')
+    assert (status, json.loads(answer)["code"]) == (404, "not_found")
+    for target in ("/v1/history/x", "/v1/history/-1", "/v1/history/" + "9" * 40):
+        status, answer = await call(got, paths.socket, target)
+        assert (status, json.loads(answer)["code"]) == (400, "bad_request")
+
+
+async def test_hand_edits_are_versions_before_a_start_and_before_an_apply(start, paths, balancer, block):
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80*9"))
+    await call(engine.apply)
+    assert [each.how for each in (await call(engine.history)).versions] == ["hand edit", "found"]
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80*8"))
+    await Engine(ConfigKeeper(paths), balancer, asyncio.get_running_loop().time).start()
+    assert [each.how for each in (await call(engine.history)).versions] == ["hand edit", "hand edit", "found"]
+
+
+async def test_a_history_that_cannot_be_written_stops_no_start_and_no_apply_and_is_logged_once(
+    start, paths, block, caplog
+):
+    paths.history.write_text("in the way")
+    engine = await start(block("web", "a=127.0.0.11:80"))
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80*9"))
+    await call(engine.apply)
+    assert (await call(engine.status)).config.is_applied
+    assert "cannot be read" in (await call(engine.history)).problem
+    assert caplog.text.count("cannot be kept in the history") == 1
+    with pytest.raises(ConfigUnavailable, match="nothing is saved without its record"):
+        await call(engine.save, [SetValues(path=WEB + ".server[a]", values={"weight": "7"})], [])
+
+
+async def test_the_watch_goes_on_whatever_happens_to_it(paths, balancer, block, monkeypatch, caplog):
+    paths.lvs_cf.write_text(block("web", "a=127.0.0.11:80"))
+    keeper = ConfigKeeper(paths)
+    engine = Engine(keeper, balancer, asyncio.get_running_loop().time)
+    monkeypatch.setattr(service, "WATCH_S", 0)
+    looks = []
+    taken = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    watch = keeper.watch
+
+    def look():
+        looks.append(len(looks))
+        if len(looks) == 1:
+            raise ZeroDivisionError("a fault of ours")
+        if watch() is not None:
+            loop.call_soon_threadsafe(taken.set)
+
+    monkeypatch.setattr(keeper, "watch", look)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(engine.keep_watching())
+        await taken.wait()
+        watching.cancel()
+    assert [each.how for each in keeper.history().versions] == ["found"]
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_without_a_file_the_engine_is_idle_and_says_why(start):
@@ -230,6 +326,9 @@ async def test_the_description_names_every_call(start, paths, block):
     writer.close()
     await writer.wait_closed()
     assert described["openapi"].startswith("3.1")
+    assert {"/v1/history", "/v1/rollback"} <= described["paths"].keys()
+    (number,) = described["paths"]["/v1/history/{number}"]["get"]["parameters"]
+    assert (number["name"], number["in"], number["required"]) == ("number", "path", True)
     assert {"/v1/config", "/v1/plan", "/v1/apply", "/v1/status", "/v1/overrides"} <= described["paths"].keys()
 
 

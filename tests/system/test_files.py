@@ -10,7 +10,15 @@ import pytest
 
 from piranha.errors import ConfigUnavailable
 from piranha.system import files
-from piranha.system.files import locked, make_folder, write_atomically
+from piranha.system.files import (
+    NotConfirmed,
+    held_lock,
+    locked,
+    make_folder,
+    remove_unfinished,
+    remove_unfinished_in,
+    write_atomically,
+)
 
 
 def mode_of(path: Path) -> int:
@@ -116,8 +124,9 @@ def test_a_disk_that_does_not_confirm_the_folder_is_told(tmp_path: Path, monkeyp
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(ConfigUnavailable, match="was written, but the disk did not confirm it"):
+    with pytest.raises(NotConfirmed, match="was written, but the disk did not confirm it") as told:
         write_atomically(tmp_path / "lvs.cf", b"x")
+    assert told.value.reason == "Input/output error" and (tmp_path / "lvs.cf").read_bytes() == b"x"
 
 
 def test_a_missing_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -184,3 +193,78 @@ def test_a_lock_in_a_missing_folder_is_an_error(tmp_path: Path) -> None:
         locked(tmp_path / "none"),
     ):
         raise AssertionError("never entered")
+
+
+def test_a_new_file_gets_the_mode_for_new_ones_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "lvs.cf"
+    write_atomically(file, b"x", new_mode=0o640)
+    assert mode_of(file) == 0o640
+    file.chmod(0o600)
+    write_atomically(file, b"y", new_mode=0o640)
+    assert mode_of(file) == 0o600
+
+
+def test_a_new_file_gets_the_owner_for_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda handle, uid, gid: given.append((uid, gid)))
+    write_atomically(tmp_path / "f", b"x", new_owner=(4242, 4343))
+    write_atomically(tmp_path / "f", b"y", new_owner=(4242, 4343))
+    assert given == [(4242, 4343)]
+
+
+def test_a_last_look_stops_everything_and_nothing_is_left(tmp_path: Path) -> None:
+    file = tmp_path / "lvs.cf"
+    file.write_bytes(b"old")
+
+    def refuse() -> None:
+        assert len(list(tmp_path.iterdir())) == 2, "the new bytes are on the disk by now"
+        raise ConfigUnavailable("somebody was faster")
+
+    with pytest.raises(ConfigUnavailable, match="somebody was faster"):
+        write_atomically(file, b"new", before_rename=refuse)
+    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
+
+
+def test_the_first_failure_is_told_even_if_cleaning_up_fails_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*words: object, **more: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(ConfigUnavailable, match="the disk is full"):
+        write_atomically(tmp_path / "lvs.cf", b"x")
+
+
+def test_a_link_to_nowhere_is_filled_and_a_loop_of_links_is_told(tmp_path: Path) -> None:
+    (tmp_path / "lvs.cf").symlink_to("elsewhere.cf")
+    write_atomically(tmp_path / "lvs.cf", b"new")
+    assert (tmp_path / "elsewhere.cf").read_bytes() == b"new"
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigUnavailable, match=r"loop: .*links"):
+        write_atomically(tmp_path / "loop", b"new")
+    remove_unfinished(tmp_path / "loop")
+
+
+def test_unfinished_files_of_a_folder_that_is_not_there_are_none(tmp_path: Path) -> None:
+    remove_unfinished_in(tmp_path / "none")
+    remove_unfinished(tmp_path / "none" / "lvs.cf")
+
+
+def test_a_lock_that_the_system_refuses_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    with (
+        pytest.raises(ConfigUnavailable, match=f"Cannot lock {tmp_path}: No locks available"),
+        held_lock(handle, tmp_path),
+    ):
+        raise AssertionError("never entered")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(handle)

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from piranha.errors import ConfigUnavailable
+from piranha.errors import ConfigConflict, ConfigUnavailable
+from piranha.paths import Paths
 from piranha.system import lvs_cf
 
 
@@ -37,3 +38,49 @@ def test_a_file_that_may_not_be_read_is_told_with_the_owner_and_mode_it_should_h
     monkeypatch.setattr(lvs_cf.os, "open", refuse)
     with pytest.raises(ConfigUnavailable, match=r"root:piranha .* 0640"):
         lvs_cf.read(tmp_path / "lvs.cf")
+
+
+def test_a_look_has_the_bytes_and_a_stamp_that_changes_with_every_writing(tmp_path):
+    file = tmp_path / "lvs.cf"
+    assert lvs_cf.look(file) == lvs_cf.Look(None, lvs_cf.MISSING, 0.0)
+    assert lvs_cf.stamp(file) == lvs_cf.MISSING
+    file.write_bytes(b"one")
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    first = lvs_cf.look(file)
+    assert (first.raw, first.changed_at, first.stamp) == (b"one", 1_000_000_000, lvs_cf.stamp(file))
+    os.utime(file, (1_000_000_000, 1_000_000_001))
+    second = lvs_cf.stamp(file)
+    fresh = tmp_path / "fresh"
+    fresh.write_bytes(b"one")
+    os.utime(fresh, (1_000_000_000, 1_000_000_001))
+    fresh.rename(file)
+    assert len({first.stamp, second, lvs_cf.stamp(file)}) == 3
+
+
+def test_only_the_text_that_was_seen_is_replaced(tmp_path):
+    paths = Paths(tmp_path)
+    paths.lvs_cf.parent.mkdir(parents=True)
+    lvs_cf.replace(paths, None, b"one")
+    assert paths.lvs_cf.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ConfigConflict):
+        lvs_cf.replace(paths, None, b"two")
+    with pytest.raises(ConfigConflict) as conflict:
+        lvs_cf.replace(paths, b"another", b"two")
+    assert conflict.value.current_text == "one" and paths.lvs_cf.read_bytes() == b"one"
+    lvs_cf.replace(paths, b"one", b"two")
+    assert paths.lvs_cf.read_bytes() == b"two"
+
+
+def test_a_state_folder_that_cannot_be_used_is_told(tmp_path):
+    (tmp_path / "var").write_text("")
+    with pytest.raises(ConfigUnavailable, match="nothing can be saved"), lvs_cf.locked(Paths(tmp_path)):
+        raise AssertionError("never entered")
+
+
+def test_on_a_real_system_a_new_file_is_roots_and_the_group_reads_it(tmp_path, monkeypatch):
+    wanted = []
+    monkeypatch.setattr(lvs_cf, "write_atomically", lambda path, raw, **more: wanted.append(more))
+    monkeypatch.setattr(lvs_cf, "piranha_gid", lambda: 4343)
+    lvs_cf.replace(Paths(), b"old", b"new")
+    lvs_cf.write(Paths(), Paths().running_cf, b"new")
+    assert [(each["new_mode"], each["new_owner"]) for each in wanted] == [(0o640, (0, 4343))] * 2

@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from piranha.client import EngineClient
 from piranha.config.load import load
+from piranha.engine.caller import Caller
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.errors import ConfigConflict, EditRefused, EngineUnavailable, UnsafePlan
 from piranha.messages import ApplyAnswer, OverrideAnswer, Plan, PlannedStep, SaveAnswer, SavedConfig, SaveRequest
@@ -162,7 +163,7 @@ class KeeperClient(EngineClient):
 
     def create(self) -> SaveAnswer:
         self._note("create")
-        return self.engine.keeper.create(self.user)
+        return self.engine.keeper.create(Caller(self.user))
 
     def running(self) -> SavedConfig:
         self._note("running")
@@ -171,7 +172,7 @@ class KeeperClient(EngineClient):
 
     def save(self, edits: Any, expected: Any) -> SaveAnswer:
         self._note("save", (list(edits), list(expected)))
-        return self.engine.keeper.save(SaveRequest(list(edits), list(expected)), self.user)
+        return self.engine.keeper.save(SaveRequest(list(edits), list(expected)), Caller(self.user))
 
     def plan(self) -> Plan:
         self._note("plan")
