@@ -23,6 +23,7 @@ SEEN = {
     "difflib",
     "enum",
     "functools",
+    "gc",
     "hashlib",
     "ipaddress",
     "itertools",

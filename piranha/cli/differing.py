@@ -6,7 +6,7 @@ import click
 
 from piranha.cli import texts
 from piranha.cli.examples import examples
-from piranha.config.editing import diff as unified_diff
+from piranha.config.diffs import diff as unified_diff
 from piranha.errors import EngineUnavailable, PiranhaError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from piranha.cli import sources
 from piranha.client import EngineClient
+from piranha.config.diffs import diff
 from piranha.config.document import Document
-from piranha.config.editing import apply_edits, diff
+from piranha.config.editing import apply_edits
 from piranha.config.edits import Edit, ExpectedPart
 from piranha.config.faults import Fault
 from piranha.config.load import encoding_of, token_of

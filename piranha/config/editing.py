@@ -8,7 +8,6 @@ Rule 3: what was edited is read again and compared with what was wanted. If it r
 Exception: carriage returns and a byte-order mark go at the first edit; the originals cannot read past them.
 """
 
-import difflib
 from collections.abc import Sequence
 
 from piranha.config.block_edits import added, moved, removed, renamed
@@ -57,18 +56,6 @@ def next_serial(document: Document) -> str:
     present = document.statement((), "serial_no")
     number = 0 if present is None else None if present.is_bad else integer_of(present.value or "")
     return str(1 if number is None or number >= _LARGEST_SERIAL else number + 1)
-
-
-def diff(old_text: str, new_text: str, old_name: str, new_name: str) -> str:
-    """Return a unified diff, "" if the texts are equal. Lines end at LF only."""
-    lines = difflib.unified_diff(_lines(old_text), _lines(new_text), old_name, new_name)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-def _lines(text: str) -> list[str]:
-    lines = text.split("\n")
-    last = lines.pop()
-    return [f"{line}\n" for line in lines] + ([last] if last else [])
 
 
 def _path(text: str) -> BlockPath:

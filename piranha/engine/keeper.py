@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from piranha.config.changes import Changes, changes_between
+from piranha.config.diffs import diff
 from piranha.config.document import Document
-from piranha.config.editing import apply_edits, diff
+from piranha.config.editing import apply_edits
 from piranha.config.edits import ExpectedPart
 from piranha.config.load import decode, encoding_of, token_of
 from piranha.config.rollback import rolled_back

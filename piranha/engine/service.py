@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 
-from piranha.config.editing import diff
+from piranha.config.diffs import diff
 from piranha.config.faults import Fault, in_file_order
 from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
 from piranha.engine import abilities, override_store, reports

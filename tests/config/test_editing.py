@@ -2,7 +2,7 @@
 
 import pytest
 
-from piranha.config.editing import apply_edits, diff, with_next_serial
+from piranha.config.editing import apply_edits, with_next_serial
 from piranha.config.edits import AddBlock, Edit, RemoveBlock, RenameBlock, SetValues
 from piranha.config.load import load, strict
 from piranha.errors import EditRefused
@@ -333,14 +333,6 @@ def test_an_edit_that_would_read_differently_is_refused() -> None:
 )
 def test_the_serial_number_counts_up_once(before: str, after: str) -> None:
     assert with_next_serial(load(before).document).text == after
-
-
-def test_a_difference_is_shown_line_by_line() -> None:
-    assert diff("a\nb", "a\nc\n", "old", "new") == (
-        "--- old\n+++ new\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"
-    )
-    assert diff("a\x0cb\n", "a\x0cb\n", "old", "new") == ""
-    assert "+a\x0cc\n" in diff("a\x0cb\n", "a\x0cc\n", "old", "new")
 
 
 def test_many_edits_of_a_large_file_change_their_lines_alone(large_text: str) -> None:

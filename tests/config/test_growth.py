@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from piranha.config.canonical import canonical_text
+from piranha.config.diffs import diff
 from piranha.config.document import Document
-from piranha.config.editing import apply_edits, diff
+from piranha.config.editing import apply_edits
 from piranha.config.edits import AddBlock, Edit, MoveBlock, RemoveBlock, RenameBlock, SetValues
 from piranha.config.load import load
 from piranha.config.path import written

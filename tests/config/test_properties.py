@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from piranha.config.canonical import canonical_text, text_of_cluster
 from piranha.config.content import content_of
+from piranha.config.diffs import diff
 from piranha.config.document import Document
-from piranha.config.editing import apply_edits, diff
+from piranha.config.editing import apply_edits
 from piranha.config.edits import MakeCanonical, SetValues
 from piranha.config.fields import FIELDS, Field, FieldType, Scope, ValueFault
 from piranha.config.load import load

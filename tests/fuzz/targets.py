@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from piranha.config import escapes, path
 from piranha.config.canonical import canonical_text, text_of_cluster
+from piranha.config.diffs import diff
 from piranha.config.document import Document
-from piranha.config.editing import apply_edits, diff, with_next_serial
+from piranha.config.editing import apply_edits, with_next_serial
 from piranha.config.edits import AddBlock, Edit, MoveBlock, Part, RemoveBlock, RenameBlock, SetValues
 from piranha.config.fields import FIELDS, Scope
 from piranha.config.load import decode, encode, encoding_of, load, strict

@@ -1,0 +1,80 @@
+"""Diffs are right whatever differs (`patch` turns the old text into the new one), and quick where little does."""
+
+import difflib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piranha.config.diffs import diff
+
+LINES = st.lists(st.sampled_from(["", "a", "  b = 1", "}", "c\x0c"]), max_size=30)
+
+
+def kept_lines(text: str) -> list[str]:
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def apply(old: str, patch: str) -> str:
+    """Return the old text with a patch applied; every line that goes or stays must be there, at its number."""
+    lines, result, place = kept_lines(old), [], 0
+    words = patch.split("\n")[2:-1]
+    for number, word in enumerate(words):
+        if word.startswith("@@"):
+            start, _, length = word.split()[1][1:].partition(",")
+            begin = int(start) - (1 if length != "0" else 0)
+            assert begin >= place
+            result += lines[place:begin]
+            place = begin
+            continue
+        if word.startswith("\\"):
+            continue
+        is_last = number + 1 < len(words) and words[number + 1].startswith("\\")
+        line = word[1:] + ("" if is_last else "\n")
+        if word[0] in " -":
+            assert lines[place] == line
+            place += 1
+        if word[0] in " +":
+            result.append(line)
+    return "".join([*result, *lines[place:]])
+
+
+def test_a_difference_is_shown_line_by_line() -> None:
+    assert diff("a\nb", "a\nc\n", "old", "new") == (
+        "--- old\n+++ new\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n"
+    )
+    assert diff("a\x0cb\n", "a\x0cb\n", "old", "new") == ""
+    assert "+a\x0cc\n" in diff("a\x0cb\n", "a\x0cc\n", "old", "new")
+
+
+@given(LINES, LINES, st.sampled_from(["", "\n"]), st.sampled_from(["", "\n"]))
+def test_a_diff_leads_from_one_text_to_the_other(old: list[str], new: list[str], end: str, new_end: str) -> None:
+    old_text, new_text = "\n".join(old) + end, "\n".join(new) + new_end
+    patch = diff(old_text, new_text, "old", "new")
+    assert (patch == "") == (old_text == new_text)
+    assert apply(old_text, patch) == new_text
+
+
+def test_texts_that_have_little_in_common_have_a_diff_too() -> None:
+    old = "".join(f"old {number}\n" for number in range(900)) + "end\n"
+    new = "".join(f"new {number}\n" for number in range(700)) + "end\n"
+    assert apply(old, diff(old, new, "old", "new")) == new
+
+
+def test_few_changes_in_a_large_text_are_found_without_difflib(
+    large_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unexpected(self: object, *words: object) -> None:
+        raise AssertionError("difflib compared the texts")
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "find_longest_match", unexpected)
+    lines = kept_lines(large_text)
+    lines[0] = "serial_no = 2\n"
+    lines[2000:2005] = []
+    lines[5000:5000] = ["# one\n", "# two\n"]
+    new = "".join(lines)
+    patch = diff(large_text, new, "old", "new")
+    assert apply(large_text, patch) == new
+    changed = [line for line in patch.split("\n")[2:] if line[:1] in ("+", "-")]
+    assert len(changed) == 9
