@@ -19,6 +19,7 @@ PURE = [
 SEEN = {
     "bisect",
     "collections",
+    "contextlib",
     "dataclasses",
     "difflib",
     "enum",

@@ -17,8 +17,8 @@ LANGUAGE: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Comments",
         (
-            "A line is a comment if `#` is its first character, blanks aside. It has a line of its own: behind a value, "
-            "`#` is one more word of the value, and the original daemons refuse the file for it.",
+            "A line is a comment if `#` is its first character, blanks aside. It has a line of its own: behind a "
+            "value, `#` is one more word of the value, and the original daemons refuse the file for it.",
         ),
     ),
     (
