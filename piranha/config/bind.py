@@ -146,6 +146,7 @@ def _virtual_server(document: Document, block: Block) -> VirtualServer:
         quiesces=_flag(block, "quiesce_server"),
         client_monitor=_text(block, "client_monitor") or "",
         servers=_real_servers(document, block),
+        encoding=document.encoding,
     )
 
 

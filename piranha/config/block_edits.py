@@ -4,7 +4,7 @@ from piranha.config.content import Content
 from piranha.config.document import Document
 from piranha.config.edits import AddBlock
 from piranha.config.fields import Scope, block_name_fault
-from piranha.config.line_edits import judge
+from piranha.config.line_edits import is_left_out, judge
 from piranha.config.path import BlockPath, Step, written
 from piranha.config.splices import Splice, block_splices, move_splices, removal_splice, rename_splice
 from piranha.config.values import shown
@@ -21,9 +21,9 @@ def added(document: Document, parent: BlockPath, edit: AddBlock, wanted: Content
     _judge_name(path, edit.name, scope, wanted)
     for keyword, value in edit.values.items():
         judge(path, scope, keyword, value)
-    values = {keyword: (value, False) for keyword, value in edit.values.items()}
-    _insert(wanted, Content(scope, edit.name, {**values}), None)
-    return block_splices(document, parent, scope, edit.name, edit.values)
+    values = {keyword: value for keyword, value in edit.values.items() if not is_left_out(scope, keyword, value)}
+    _insert(wanted, Content(scope, edit.name, {keyword: (value, False) for keyword, value in values.items()}), None)
+    return block_splices(document, parent, scope, edit.name, values)
 
 
 def removed(document: Document, path: BlockPath, wanted: Content) -> list[Splice]:
@@ -75,7 +75,27 @@ def moved(
         line = block.header.line if block.header else 0
         sentence = f"{written(path)} (line {line}) is never closed. Write }} where it ends, then move it."
         raise EditRefused(written(path), "", sentence)
+    if source is target:
+        _require_same_port(document, path, before)
     return move_splices(document, path, parent, before)
+
+
+def _require_same_port(document: Document, path: BlockPath, before: BlockPath | None) -> None:
+    """Refuse to move a real server past the `port` line of its virtual server, whose port it would get or lose."""
+    service, server = document.block(path[:-1]), document.block(path)
+    neighbour = document.block(before) if before is not None else None
+    assert service is not None and server is not None
+    if server.effective("port") is not None:
+        return
+    place = neighbour.start if neighbour is not None else service.end
+    low, high = sorted((server.start, place))
+    for statement in service.values.get("port", ()):
+        if low < statement.start < high:
+            sentence = (
+                f"The port of {written(path)} would change: it names none, and port stands between the servers "
+                f"(line {statement.line}). Give it a port of its own first, or put port above the servers."
+            )
+            raise EditRefused(written(path), "port", sentence)
 
 
 def _insert(outer: Content, inner: Content, before: Content | None) -> None:

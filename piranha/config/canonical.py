@@ -8,12 +8,14 @@ Rule 3: only plain spellings: decimal numbers, dotted quads, the meant keyword, 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from piranha.config.bind import cluster_of
 from piranha.config.blocks import Block, Statement
 from piranha.config.document import Document
+from piranha.config.escapes import with_known_escapes
 from piranha.config.faults import Severity
 from piranha.config.fields import ORDER, Field, FieldType, Scope, ValueFault
 from piranha.config.fields import field as row_of
@@ -66,7 +68,7 @@ def canonical_text(document: Document) -> Canonical:
     _spell_inherited_ports(cluster, top)
     lost += _comments(document)
     text = _text(top)
-    again = cluster_of(Document(text))
+    again = cluster_of(Document(text, document.encoding))
     if _meaning(again) != _meaning(cluster):
         raise EditRefused("", "", "The canonical form would read differently; mend the faults of the file first.")
     return Canonical(text, tuple(f"line {line}: {sentence}" for line, sentence in sorted(lost)))
@@ -96,7 +98,8 @@ def text_of_cluster(cluster: Cluster) -> str:
             block.blocks.append(inner)
         top.blocks.append(block)
     text = _text(top)
-    if cluster_of(Document(text)) != cluster:
+    encoding = next((virtual.encoding for virtual in cluster.virtual_servers), "utf-8")
+    if cluster_of(Document(text, encoding)) != cluster:
         raise EditRefused("", "", "No lvs.cf can say exactly this.")
     return text
 
@@ -181,6 +184,8 @@ def _value_problem(block: Block, keyword: str) -> Iterator[str]:
         return
     if isinstance(read.value, FloatingAddress) and not read.value.device:
         yield f"line {statement.line}: {keyword} names no device."
+    if isinstance(read.value, FloatingAddress) and any(blank in read.value.device for blank in " \t"):
+        yield f'line {statement.line}: "{shown(read.value.device)}" is no device.'
     try:
         _safely_spelled(row, read.canonical)
     except EditRefused as problem:
@@ -201,6 +206,11 @@ def _of_block(document: Document, block: Block, lost: list[tuple[int, str]]) -> 
             value = _canonical_value(document, statement, row)
             if value is not None:
                 result.values[statement.keyword] = value
+            else:
+                lost.append((statement.line, f"{statement.keyword} = {statement.value} (which means none)"))
+            if row.type is FieldType.LIST:
+                rest = document.plain[statement.value_start : statement.value_end].partition(" ]")[2].strip(" \t")
+                lost += [(statement.line, f"{shown(rest)} (behind the list)")] if rest else []
     if block.scope is Scope.GLOBAL:
         result.values.setdefault("serial_no", "1")
         # Without the line it means NAT; the old GUI would show, and then write, something else.
@@ -222,7 +232,8 @@ def _canonical_value(document: Document, statement: Statement, row: Field) -> st
     assert not isinstance(read, ValueFault)
     if row.type is FieldType.MASK and read.canonical == "0.0.0.0":
         return None
-    return _safely_spelled(row, read.canonical)
+    text = with_known_escapes(read.canonical) if row.takes_escapes else read.canonical
+    return _safely_spelled(row, text)
 
 
 def _safely_spelled(row: Field, text: str) -> str:
@@ -278,17 +289,23 @@ def _comments(document: Document) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(document.plain.split("\n"), start=1):
         if _COMMENT.match(line):
             yield number, shown(line.strip(" \t"))
-    yield from _trailing(document.root)
+    starts = [0, *(found.end() for found in re.finditer("\n", document.plain))]
+    yield from _trailing(document.plain, starts, document.root)
 
 
-def _trailing(block: Block) -> Iterator[tuple[int, str]]:
+def _trailing(text: str, starts: list[int], block: Block) -> Iterator[tuple[int, str]]:
+    """Yield the comments behind a value or a brace; `starts` says where the lines begin."""
+    if block.close_start is not None:
+        rest = text[block.close_start : block.end].partition("}")[2].strip(" \t\n")
+        if rest.startswith("#"):
+            yield bisect_right(starts, block.close_start), shown(rest)
     oddities = [*block.oddities, *(block.header.oddities if block.header else ())]
     oddities += [oddity for statement in block.statements for oddity in statement.oddities]
     for oddity in oddities:
         if oddity.code in ("trailing-comment", "text-after-brace"):
             yield oddity.line, shown(oddity.text)
     for inner in block.blocks:
-        yield from _trailing(inner)
+        yield from _trailing(text, starts, inner)
 
 
 def _text(top: _Written) -> str:
@@ -309,10 +326,12 @@ def _write(block: _Written, lines: list[str]) -> None:
 
 
 def _meaning(cluster: Cluster) -> Cluster:
-    """Return what must stay the same: all but the serial number, and how a real server came to its port."""
+    """Return what must stay the same: all but the serial number, how a port came about, how an escape is spelled."""
     virtuals = tuple(
         replace(
             virtual,
+            send=None if virtual.send is None else with_known_escapes(virtual.send),
+            expect=None if virtual.expect is None else with_known_escapes(virtual.expect),
             servers=tuple(
                 replace(server, has_own_port=server.has_own_port or server.port != virtual.port)
                 for server in virtual.servers
@@ -320,7 +339,15 @@ def _meaning(cluster: Cluster) -> Cluster:
         )
         for virtual in cluster.virtual_servers
     )
-    return replace(cluster, serial_no=0, virtual_servers=virtuals)
+    failovers = tuple(
+        replace(
+            failover,
+            send=None if failover.send is None else with_known_escapes(failover.send),
+            expect=None if failover.expect is None else with_known_escapes(failover.expect),
+        )
+        for failover in cluster.failover_services
+    )
+    return replace(cluster, serial_no=0, virtual_servers=virtuals, failover_services=failovers)
 
 
 def _listed(what: str, problems: list[str]) -> str:

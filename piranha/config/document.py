@@ -18,13 +18,15 @@ _MARKS = ("\ufeff", "\xef\xbb\xbf")  # a byte-order mark, read as UTF-8 or as La
 class Document:
     """An lvs.cf. Paths are `config.path` block paths; () is the global scope.
 
+    `encoding` is how the bytes of the file became the text; what is sent to a real server are its bytes.
     The text is parsed when somebody first asks what it says: an edit that proves itself line by line need not.
     """
 
-    __slots__ = ("_parsed", "plain", "text")
+    __slots__ = ("_parsed", "encoding", "plain", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, encoding: str = "utf-8") -> None:
         self.text = text
+        self.encoding = encoding
         self.plain = plain_text(text)
         self._parsed: tuple[Block, dict[BlockPath, Block], dict[int, BlockPath]] | None = None
 

@@ -108,7 +108,7 @@ def _applied(document: Document, edits: Sequence[Edit], serial: str | None) -> D
                 pending[:0] = line_splices(present, present.root, {"serial_no": serial})
                 wanted.values["serial_no"] = (serial, False)
                 serial = None
-            present = Document(spliced(present.plain, pending))
+            present = Document(spliced(present.plain, pending), present.encoding)
             pending.clear()
         touched.clear()
 
@@ -118,7 +118,7 @@ def _applied(document: Document, edits: Sequence[Edit], serial: str | None) -> D
             _require_read_as(present, wanted)
             text = canonical_text(present).text
             if text != present.text:
-                present = Document(text)
+                present = Document(text, present.encoding)
                 if serial is not None:
                     present = apply_edits(present, [SetValues(path="", values={"serial_no": serial})])
                     serial = None

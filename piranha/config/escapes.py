@@ -9,13 +9,13 @@ _MEANINGS = {"\\": "\\", "n": "\n", "r": "\r", "t": "\t", "'": "'", '"': '"'}
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 
 
-def translate(text: str) -> tuple[bytes, tuple[str, ...]]:
+def translate(text: str, encoding: str = "utf-8") -> tuple[bytes, tuple[str, ...]]:
     """Return the bytes that a probe sends or expects, and the escapes that mean nothing (they are kept as written).
 
-    A text of one character is left alone, be it a backslash.
+    A text of one character is left alone, be it a backslash. `encoding` is that of the file: its bytes are meant.
     """
     if len(text) == 1:
-        return _encoded(text), ()
+        return text.encode(encoding, "replace"), ()
     unknown: list[str] = []
 
     def meaning(found: re.Match[str]) -> str:
@@ -26,8 +26,11 @@ def translate(text: str) -> tuple[bytes, tuple[str, ...]]:
         return found[0]
 
     translated = _ESCAPE.sub(meaning, text)
-    return _encoded(translated), tuple(unknown)
+    return translated.encode(encoding, "replace"), tuple(unknown)
 
 
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
+def with_known_escapes(text: str) -> str:
+    r"""Return a text that means the same and has no escape that means nothing: `\\d` for `\d`."""
+    if len(text) == 1:
+        return text
+    return _ESCAPE.sub(lambda found: found[0] if found[1] in _MEANINGS else f"\\{found[0]}", text)

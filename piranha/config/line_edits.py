@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from piranha.config.blocks import Block
 from piranha.config.document import Document
-from piranha.config.fields import ALIASES, Scope, ValueFault, field
+from piranha.config.fields import ALIASES, FieldType, Scope, ValueFault, field
 from piranha.config.lines import statement_of
 from piranha.config.path import BlockPath, written
 from piranha.config.splices import Splice, line_splices, spliced
@@ -37,6 +37,12 @@ def judge(path: BlockPath, scope: Scope, keyword: str, value: str) -> None:
         raise EditRefused(written(path), keyword, f"{read.message} {read.advice}".strip())
 
 
+def is_left_out(scope: Scope, keyword: str, value: str) -> bool:
+    """Say whether a value is written by leaving its line out: a netmask of 0.0.0.0 is none."""
+    row = field(scope, keyword)
+    return row is not None and row.type is FieldType.MASK and row.read(value) is None and not row.all_ones_is_unset
+
+
 def changed_values(document: Document, path: BlockPath, values: Mapping[str, str | None]) -> dict[str, str | None]:
     """Return those of the values that say something new. Raises EditRefused for one that is not written."""
     block = document.block(path)
@@ -49,7 +55,10 @@ def changed_values(document: Document, path: BlockPath, values: Mapping[str, str
                 changed[keyword] = None
         elif present is None or present.is_bad or present.value != value:
             judge(path, block.scope, keyword, value)
-            changed[keyword] = value
+            if not is_left_out(block.scope, keyword, value):
+                changed[keyword] = value
+            elif present is not None:
+                changed[keyword] = None
     return changed
 
 
@@ -63,7 +72,7 @@ def values_set(document: Document, changes: Mapping[BlockPath, Mapping[str, str 
         if not _reads_as(document.plain, block, mine, values):
             return None
         splices += mine
-    return Document(spliced(document.plain, splices))
+    return Document(spliced(document.plain, splices), document.encoding)
 
 
 def _reads_as(text: str, block: Block, splices: list[Splice], values: Mapping[str, str | None]) -> bool:

@@ -22,9 +22,12 @@ class Loaded:
     faults: tuple[Fault, ...]
 
 
-def load(text: str) -> Loaded:
-    """Read a text leniently: everything the daemons or the old GUI read, with a fault for each deviation."""
-    return understood(Document(text))
+def load(text: str, encoding: str = "utf-8") -> Loaded:
+    """Read a text leniently: everything the daemons or the old GUI read, with a fault for each deviation.
+
+    `encoding` is how the file's bytes became the text (`encoding_of`).
+    """
+    return understood(Document(text, encoding))
 
 
 def understood(document: Document) -> Loaded:

@@ -66,7 +66,8 @@ class VirtualServer:
 
     `send`, `expect` and `send_program` are the texts as written, without the enclosing quotes and with escapes
     untranslated (`config.escapes` translates); None means absent, "" means present and empty.
-    `pmask` and `vip_nmask` are None where absent or where the value means "unset".
+    `pmask` and `vip_nmask` are None where absent or where the value means "unset". `encoding` is that of the file:
+    what a real server is sent are the file's bytes.
     """
 
     id: str
@@ -91,6 +92,7 @@ class VirtualServer:
     quiesces: bool
     client_monitor: str
     servers: tuple[RealServer, ...] = ()
+    encoding: str = "utf-8"
 
     @property
     def key(self) -> "ServiceKey | None":

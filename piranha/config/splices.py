@@ -13,6 +13,11 @@ from piranha.config.fields import ORDER, Field, FieldType, Scope, field
 from piranha.config.path import BlockPath
 
 _BLANKS = re.compile(r"[ \t]*")
+_NO_DESCRIPTION = re.compile(
+    r"[ \t]*#[# \t]*(?:(?:virtual|failover|server)\b[^\n]*\{|[{}]|[a-z_]+[ \t]*=|(?:[Ee]nd|END)\b)"
+)
+"""A comment that is configuration out of use, or says what ended above it."""
+_ONLY_COMMENTS = re.compile(r"(?:[ \t]*+(?:#[^\n]*+)?(?:\n|\Z))*+")
 _AROUND_EQUALS = re.compile(r"([ \t]+)=([ \t]+)")
 _REWRITTEN = frozenset({"missing-equals", "missing-blanks"})
 _SERVICE_INDENT = " " * 5
@@ -99,11 +104,13 @@ def _added(text: str, block: Block, keyword: str, value: str) -> Splice:
     if before is not None:
         return Splice(before.end, before.end, _line_like(text, block, before, keyword, value))
     if behind is not None:
-        return Splice(behind.start, behind.start, _line_like(text, block, behind, keyword, value))
+        # In front of the comments that describe the neighbour, but inside of the block.
+        place = max(_comments_start(text, behind.start), block.header.end if block.header else 0)
+        return Splice(place, place, _line_like(text, block, behind, keyword, value))
     if block.header is not None:
         place = block.header.end
     elif block.blocks:
-        place = lead_start(text, block.blocks[0])
+        place = _comments_start(text, block.blocks[0].start)
     else:
         place = len(text)
     return Splice(place, place, _line_like(text, block, None, keyword, value))
@@ -163,12 +170,23 @@ def indent_at(text: str, start: int) -> str:
 
 
 def lead_start(text: str, block: Block) -> int:
-    """Return where the comment lines begin that stand directly above a block, indented like it; else its start."""
-    indent = indent_at(text, block.start)
-    start = block.start
+    """Return where the comments begin that describe a block: directly above it, indented like it; else its start.
+
+    Configuration that is commented out describes nothing, nor does a comment that says what ended above. What stands
+    at the very top describes the file.
+    """
+    start = _comments_start(text, block.start)
+    return block.start if start == 0 else start
+
+
+def _comments_start(text: str, place: int) -> int:
+    """Return where the comment lines begin that stand directly above a line and describe it."""
+    indent = indent_at(text, place)
+    start = place
     while start > 0:
         previous = text.rfind("\n", 0, start - 1) + 1
-        if not text.startswith(f"{indent}#", previous):
+        line = text[previous:start]
+        if not line.startswith(f"{indent}#") or _NO_DESCRIPTION.match(line):
             break
         start = previous
     return start
@@ -203,33 +221,37 @@ def move_splices(document: Document, path: BlockPath, parent: BlockPath, before:
     target = document.block(before) if before is not None else None
     model = target or (same[-1] if same else others[-1] if others else None)
     indent = _header_indent(text, outer, model)
-    body = _body_indent(document, block.scope, indent, model)
-    moved = _indented(text, block, moved, indent, body)
+    moved = _indented(document, block, moved, indent, _body_indent(document, block.scope, indent, model))
     if target is not None:
         blank = "\n" if _is_blank_above(text, target) else ""
         place, moved = lead_start(text, target), f"{moved}{blank}"
     elif model is not None:
         closers = "".join(f"{line}\n" for line in _closers(text, model))
         blank = "\n" if _is_blank_above(text, model) else ""
-        place, moved = model.end, f"{closers}{blank}{moved}"
+        place, moved = _end_of(text, outer, model), f"{closers}{blank}{moved}"
     else:
         place = outer.close_start if outer.close_start is not None else outer.end if outer.header else len(text)
     return [removal_splice(document, path), Splice(place, place, moved)]
 
 
-def _indented(text: str, block: Block, lines: str, indent: str, body: str) -> str:
-    """Return a block's lines with another indentation of header and body; deeper lines keep what is more."""
-    old_indent = indent_at(text, block.start)
-    old_body = indent_at(text, block.statements[0].start) if block.statements else old_indent
-    if (old_indent, old_body) == (indent, body):
+def _indented(document: Document, block: Block, lines: str, indent: str, body: str) -> str:
+    """Return a block's lines indented like its new neighbours: its header, its body, and the servers in it."""
+    text = document.plain
+    steps = {indent_at(text, block.start): indent}
+    if block.statements:
+        steps.setdefault(indent_at(text, block.statements[0].start), body)
+    for server in block.blocks[:1]:
+        head = steps.setdefault(indent_at(text, server.start), body)
+        if server.statements:
+            inner = _body_indent(document, Scope.SERVER, head, None)
+            steps.setdefault(indent_at(text, server.statements[0].start), inner)
+    if all(old == new for old, new in steps.items()):
         return lines
+    deepest_first = sorted(steps, key=len, reverse=True)
     new_lines = []
     for line in lines.split("\n"):
-        if line.strip(" \t") and old_body != old_indent and line.startswith(old_body):
-            line = body + line[len(old_body) :]
-        elif line.strip(" \t") and line.startswith(old_indent):
-            line = indent + line[len(old_indent) :]
-        new_lines.append(line)
+        old = next((old for old in deepest_first if line.strip(" \t") and line.startswith(old)), None)
+        new_lines.append(line if old is None else steps[old] + line[len(old) :])
     return "\n".join(new_lines)
 
 
@@ -267,7 +289,7 @@ def block_splices(
         lines.append(f"{body}{keyword} = {spelled(row, value)}")
     lines.append(f"{indent}}}")
     if model is not None:
-        place = model.end
+        place = _end_of(text, outer, model)
         lines = _closers(text, model) + lines
         if _is_blank_above(text, model):
             lines.insert(len(lines) - len(values) - 2, "")
@@ -304,6 +326,13 @@ def _closers(text: str, block: Block) -> list[str]:
     """Return the closing braces that a block lacks, the innermost first."""
     lines = _closers(text, block.blocks[-1]) if block.blocks and block.close_start is None else []
     return [*lines, f"{indent_at(text, block.start)}}}"] if block.close_start is None else lines
+
+
+def _end_of(text: str, outer: Block, block: Block) -> int:
+    """Return where a block ends; one that nothing closes has everything up to the end of the text, comments too."""
+    is_open = block.close_start is None and block is outer.blocks[-1] and outer.close_start is None
+    follows = text[block.end :] if is_open else ""
+    return len(text) if is_open and _ONLY_COMMENTS.fullmatch(follows) else block.end
 
 
 def _is_blank_above(text: str, block: Block) -> bool:

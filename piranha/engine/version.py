@@ -27,7 +27,7 @@ class Version:
 
 def version_of(raw: bytes) -> Version:
     """Return the version that these bytes are."""
-    return Version(raw, token_of(raw), load(decode(raw)))
+    return Version(raw, token_of(raw), load(decode(raw), encoding_of(raw)))
 
 
 def edited_version(document: Document, encoding: str) -> Version:

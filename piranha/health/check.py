@@ -106,7 +106,11 @@ def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
         send: bytes | None = WEB_SEND
         expect: Expectation | None = Expectation(Match.PREFIX, WEB_EXPECT)
     else:
-        send, expect = _bytes(virtual.send), _expectation(_bytes(virtual.expect), virtual.uses_regex)
+        encoding = virtual.encoding
+        send, expect = (
+            _bytes(virtual.send, encoding),
+            _expectation(_bytes(virtual.expect, encoding), virtual.uses_regex),
+        )
     problem = pattern_problem(expect)
     if problem:
         return Unchecked(
@@ -197,8 +201,8 @@ def pattern_problem(expectation: Expectation | None) -> str:
     return ""
 
 
-def _bytes(text: str | None) -> bytes | None:
-    return translate(text)[0] if text else None
+def _bytes(text: str | None, encoding: str) -> bytes | None:
+    return translate(text, encoding)[0] if text else None
 
 
 def _expectation(text: bytes | None, uses_regex: bool) -> Expectation | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from piranha.config.editing import apply_edits
-from piranha.config.edits import Edit, MoveBlock, RemoveBlock, SetValues
+from piranha.config.edits import AddBlock, Edit, MoveBlock, RemoveBlock, SetValues
 from piranha.config.load import load, strict
 from piranha.errors import EditRefused
 
@@ -162,3 +162,46 @@ def test_a_move_to_a_place_where_the_name_is_taken_is_refused() -> None:
 def test_a_block_that_is_never_closed_is_not_moved() -> None:
     with pytest.raises(EditRefused, match=r"line 3.*never closed"):
         moved("virtual a {\n}\nvirtual b {\n", "virtual[b]", "", "virtual[a]")
+
+
+def test_the_comments_of_an_open_block_stay_in_it() -> None:
+    text = "virtual a {\n server x {\n  weight = 1\n  # weight = 3 at night"
+    add = AddBlock(parent="virtual[a]", kind="server", name="y", values={"weight": "2"})
+    assert apply_edits(load(text).document, [add]).text == f"{text}\n }}\n server y {{\n  weight = 2\n }}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "before"),
+    [("virtual[v].server[a]", ""), ("virtual[v].server[b]", "virtual[v].server[a]")],
+)
+def test_a_real_server_does_not_pass_the_port_that_it_takes(path: str, before: str) -> None:
+    text = "virtual v {\n server a {\n }\n port = 21\n server b {\n }\n server c {\n }\n}\n"
+    with pytest.raises(EditRefused, match="line 4") as refused:
+        moved(text, path, "virtual[v]", before)
+    assert refused.value.keyword == "port"
+    assert "server c" in moved(text, "virtual[v].server[b]", "virtual[v]")
+    own = text.replace("server a {\n", "server a {\n  port = 80\n")
+    assert [
+        server.port
+        for server in load(moved(own, "virtual[v].server[a]", "virtual[v]")).cluster.virtual_servers[0].servers
+    ] == [21, 21, 80]
+
+
+def test_the_servers_of_a_moved_block_are_indented_like_its_new_neighbours() -> None:
+    text = (
+        "virtual a {\n\tport = 1\n\tserver x {\n\t\tweight = 1\n\t}\n}\n"
+        "virtual b {\n     port = 2\n     server y {\n         weight = 2\n     }\n}\n"
+    )
+    assert moved(text, "virtual[a]").endswith(
+        "}\nvirtual a {\n     port = 1\n     server x {\n         weight = 1\n     }\n}\n"
+    )
+
+
+def test_a_netmask_that_means_none_is_left_out() -> None:
+    text = "virtual v {\n vip_nmask = 255.255.255.0\n}\n"
+    none = SetValues(path="virtual[v]", values={"vip_nmask": "0.0.0.0"})
+    assert apply_edits(load(text).document, [none]).text == "virtual v {\n}\n"
+    bare = load("virtual v {\n}\n").document
+    assert apply_edits(bare, [none]) is bare
+    add = AddBlock(parent="", kind="virtual", name="w", values={"port": "1", "vip_nmask": "0.0.0.0"})
+    assert "vip_nmask" not in apply_edits(bare, [add]).text

@@ -8,7 +8,7 @@ import pytest
 from piranha.config.canonical import canonical_text, text_of_cluster
 from piranha.config.editing import apply_edits
 from piranha.config.edits import MakeCanonical, SetValues
-from piranha.config.load import decode, load, strict
+from piranha.config.load import decode, encoding_of, load, strict
 from piranha.config.model import Cluster, RealServer
 from piranha.errors import EditRefused
 
@@ -93,6 +93,8 @@ def test_only_plain_spellings_are_written(before: str, after: str | None) -> Non
         ("send = ab", '     send = "ab"\n'),
         ('send = ""', '     send = ""\n'),
         (r'send = "a\"b"', '     send = "a\\"b"\n'),
+        (r'send = "a\d"', '     send = "a\\\\d"\n'),
+        (r'send = "a\\n"', '     send = "a\\\\n"\n'),
         ("scheduler = pcc", "     scheduler = lc\n"),
         ("scheduler = mh", "     scheduler = mh\n"),
         ("pmask = 255.255.255.255", "     pmask = 255.255.255.255\n"),
@@ -146,6 +148,7 @@ def test_what_goes_is_told_line_by_line() -> None:
         ("virtual v {\n} virtual w {\n}\n", "line 2"),
         ("virtual v {\nfwmark = 1\nserver s {\n}\nport = 21\n}\n", "line 5"),
         ("keepalive = 6\0\n", "NUL"),
+        ("nat_router = 10.0.0.1 'eth0 1'\n", "line 1"),
     ],
 )
 def test_what_cannot_be_understood_is_refused_with_its_line(text: str, place: str) -> None:
@@ -175,3 +178,23 @@ def test_a_model_that_no_file_can_mean_is_refused() -> None:
     ):
         with pytest.raises(EditRefused):
             text_of_cluster(Cluster(virtual_servers=(virtual,)))
+
+
+def test_what_stands_behind_a_brace_or_a_list_and_what_means_none_is_told_too() -> None:
+    text = "virtual v {\n dirs = [ /a ] and more\n vip_nmask = 0.0.0.0\n} # ask Ines\n"
+    form = canonical_text(load(text).document)
+    assert form.lost == (
+        "line 2: and more (behind the list)",
+        "line 3: vip_nmask = 0.0.0.0 (which means none)",
+        "line 4: # ask Ines",
+    )
+
+
+def test_the_bytes_of_an_old_file_stay_those_that_are_sent() -> None:
+    raw = b'virtual v {\n send = "gr\xfc\xdf"\n}\n'
+    loaded = load(decode(raw), encoding_of(raw))
+    assert loaded.cluster.virtual_servers[0].encoding == "latin-1"
+    assert (
+        load(canonical_text(loaded.document).text, "latin-1").cluster.virtual_servers == loaded.cluster.virtual_servers
+    )
+    assert apply_edits(loaded.document, [SetValues(path="", values={"keepalive": "7"})]).encoding == "latin-1"

@@ -123,6 +123,8 @@ def test_a_removed_keyword_takes_all_its_lines_and_nothing_else() -> None:
             "primary = 192.0.2.1\nbackup = 192.0.2.2\nkeepalive = 6\ndeadtime = 18\n",
         ),
         ("# of v\nvirtual v {\n}\n", {"primary": "192.0.2.1"}, "primary = 192.0.2.1\n# of v\nvirtual v {\n}\n"),
+        ("# far\n\n# how long\ndeadtime = 18\n", {"keepalive": "6"},
+         "# far\n\nkeepalive = 6\n# how long\ndeadtime = 18\n"),
         ("virtual v {\n}\nkeepalive = 6\n", {"deadtime": "18"}, "virtual v {\n}\nkeepalive = 6\ndeadtime = 18\n"),
         ("keepalive = 6\n", {"keepalive": None, "deadtime": "18"}, "deadtime = 18\n"),
     ],
@@ -210,7 +212,11 @@ def test_a_new_block_looks_like_its_neighbours(before: str, edit: AddBlock, afte
 @pytest.mark.parametrize(
     ("before", "path", "after"),
     [
-        ("# of a\nvirtual a {\n}\nvirtual b {\n}\n", "virtual[a]", "virtual b {\n}\n"),
+        ("x = 1\n# of a\nvirtual a {\n}\nvirtual b {\n}\n", "virtual[a]", "x = 1\nvirtual b {\n}\n"),
+        ("# of the file\nvirtual a {\n}\nvirtual b {\n}\n", "virtual[a]", "# of the file\nvirtual b {\n}\n"),
+        ("x = 1\n# virtual o {\n#  port = 1\n#}\n# of a\nvirtual a {\n}\n", "virtual[a]",
+         "x = 1\n# virtual o {\n#  port = 1\n#}\n"),
+        ("virtual a {\n}\n# end of a\nvirtual b {\n}\n", "virtual[b]", "virtual a {\n}\n# end of a\n"),
         ("# far\n\n# of a\n# also\nvirtual a {\n}\n", "virtual[a]", "# far\n"),
         ("  # deeper\nvirtual a {\n}\n", "virtual[a]", "  # deeper\n"),
         ("x = 1\n\nvirtual a {\n}\n\nvirtual b {\n}\n", "virtual[a]", "x = 1\n\nvirtual b {\n}\n"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piranha.config.escapes import translate
+from piranha.config.escapes import translate, with_known_escapes
 
 ROWS = [
     (r"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", ()),
@@ -43,3 +43,15 @@ def test_every_byte_sent_is_accounted_for(text: str) -> None:
     if not unknown:
         # Doubling every backslash of the text must bring it back, character for character.
         assert translate(text.replace("\\", "\\\\"))[0] == text.encode()
+
+
+@pytest.mark.parametrize("text", ["", "\\", "a\\d", "\\x\\n", "a\\", "\\\\d", "\\'\\q"])
+def test_a_text_with_known_escapes_only_means_the_same(text: str) -> None:
+    known = with_known_escapes(text)
+    assert translate(known) == (translate(text)[0], ())
+    assert with_known_escapes(known) == known
+
+
+def test_the_bytes_are_those_of_the_file() -> None:
+    assert translate("gr\xfc\\n", "latin-1") == (b"gr\xfc\n", ())
+    assert translate("gr\xfc\\n") == (b"gr\xc3\xbc\n", ())
