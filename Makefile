@@ -80,6 +80,10 @@ docs: $(VENV)/test.stamp ## write docs/faults.md and docs/man/lvs.cf.5 anew from
 bench-config: $(VENV)/test.stamp ## reading and editing a large lvs.cf beside tomlkit, growth and memory
 	@$(BIN)/python -m tests.bench_config $(ARGS)
 
+.PHONY: bench-kernel
+bench-kernel: $(VENV)/test.stamp ## programming and reading the kernel's table beside ipvsadm, in one lab kernel
+	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_kernel $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/test.stamp ## a million coverage-guided inputs for the lvs.cf language; ARGS="-runs=10000" for fewer
 	@$(BIN)/python -m tests.fuzz.fuzz_lvs_cf $(ARGS)
