@@ -15,6 +15,8 @@ _NEAR = 200
 """How many lines of either text are looked through for the place where they go on alike."""
 _CONTEXT = 3
 
+_C_ESCAPES = {'"': '\\"', "\\": "\\\\", **{chr(code): f"\\{code:03o}" for code in range(32)}}
+
 _Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 
 
@@ -45,8 +47,8 @@ class _Walked(difflib.SequenceMatcher[str]):
 
 
 def _unified(old: Sequence[str], new: Sequence[str], old_name: str, new_name: str) -> Iterator[str]:
-    yield f"--- {old_name}\n"
-    yield f"+++ {new_name}\n"
+    yield f"--- {_header_name(old_name)}\n"
+    yield f"+++ {_header_name(new_name)}\n"
     for group in _Walked(_opcodes(old, new)).get_grouped_opcodes(_CONTEXT):
         first, last = group[0], group[-1]
         yield f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n"
@@ -56,6 +58,13 @@ def _unified(old: Sequence[str], new: Sequence[str], old_name: str, new_name: st
                 continue
             yield from (f"-{line}" for line in old[old_start:old_end])
             yield from (f"+{line}" for line in new[new_start:new_end])
+
+
+def _header_name(name: str) -> str:
+    """Return a name so that patch reads all of it: a blank ends it but before a tab, odd ones are quoted as in C."""
+    if any(character in '"\\' or ord(character) < ord(" ") for character in name):
+        return "".join(['"', *(_C_ESCAPES.get(character, character) for character in name), '"'])
+    return f"{name}\t" if " " in name else name
 
 
 def _range(start: int, end: int) -> str:
@@ -74,22 +83,35 @@ def _opcodes(old: Sequence[str], new: Sequence[str]) -> list[_Opcode]:
         while place < len(old) and new_place < len(new) and old[place] == new[new_place]:
             place, new_place = place + 1, new_place + 1
         if place > start:
-            found.append(("equal", start, place, new_start, new_place))
+            _append(found, ("equal", start, place, new_start, new_place))
         if place == len(old) and new_place == len(new):
             break
         skipped = _skipped(old, new, place, new_place)
-        if skipped is None:
-            rest = difflib.SequenceMatcher(None, old[place:], new[new_place:], autojunk=False)
-            found += [
-                (tag, place + i1, place + i2, new_place + j1, new_place + j2)
-                for tag, i1, i2, j1, j2 in rest.get_opcodes()
-            ]
-            break
-        gone, come = skipped
-        what: Literal["replace", "delete", "insert"] = "replace" if gone and come else "delete" if gone else "insert"
-        found.append((what, place, place + gone, new_place, new_place + come))
+        gone, come = (len(old) - place, len(new) - new_place) if skipped is None else skipped
+        # A single line that stays between two that change is found here.
+        for step in _compared(old, new, (place, place + gone), (new_place, new_place + come)):
+            _append(found, step)
         place, new_place = place + gone, new_place + come
     return found
+
+
+def _compared(
+    old: Sequence[str], new: Sequence[str], old_span: tuple[int, int], new_span: tuple[int, int]
+) -> list[_Opcode]:
+    """Return the steps between two pieces, found by comparing every line with every other."""
+    place, new_place = old_span[0], new_span[0]
+    pieces = difflib.SequenceMatcher(None, old[slice(*old_span)], new[slice(*new_span)], autojunk=False)
+    return [
+        (tag, place + i1, place + i2, new_place + j1, new_place + j2) for tag, i1, i2, j1, j2 in pieces.get_opcodes()
+    ]
+
+
+def _append(steps: list[_Opcode], step: _Opcode) -> None:
+    """Add a step; one of the same kind as the last goes on where that ended."""
+    if steps and steps[-1][0] == step[0]:
+        step = (step[0], steps[-1][1], step[2], steps[-1][3], step[4])
+        steps.pop()
+    steps.append(step)
 
 
 def _skipped(old: Sequence[str], new: Sequence[str], place: int, new_place: int) -> tuple[int, int] | None:

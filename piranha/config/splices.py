@@ -213,15 +213,16 @@ def move_splices(document: Document, path: BlockPath, parent: BlockPath, before:
     """
     text = document.plain
     block, outer = document.block(path), document.block(parent)
-    assert block is not None and outer is not None and block.close_start is not None
+    assert block is not None and outer is not None
     moved = text[lead_start(text, block) : block.end]
     moved = moved if moved.endswith("\n") else f"{moved}\n"
+    moved += "".join(f"{line}\n" for line in _closers(text, block))
     others = [each for each in outer.blocks if each is not block]
     same = [each for each in others if each.scope is block.scope]
     target = document.block(before) if before is not None else None
     model = target or (same[-1] if same else others[-1] if others else None)
     indent = _header_indent(text, outer, model)
-    moved = _indented(document, block, moved, indent, _body_indent(document, block.scope, indent, model))
+    moved = _indented(document, block, moved, indent, model)
     if target is not None:
         blank = "\n" if _is_blank_above(text, target) else ""
         place, moved = lead_start(text, target), f"{moved}{blank}"
@@ -234,24 +235,32 @@ def move_splices(document: Document, path: BlockPath, parent: BlockPath, before:
     return [removal_splice(document, path), Splice(place, place, moved)]
 
 
-def _indented(document: Document, block: Block, lines: str, indent: str, body: str) -> str:
-    """Return a block's lines indented like its new neighbours: its header, its body, and the servers in it."""
+def _indented(document: Document, block: Block, lines: str, indent: str, model: Block | None) -> str:
+    """Return a block's lines indented like its new neighbours: its header, its body, and the servers in it.
+
+    Where no neighbour shows how, the body keeps what it has more than its header.
+    """
     text = document.plain
-    steps = {indent_at(text, block.start): indent}
+    old = indent_at(text, block.start)
+    steps = {old: indent}
     if block.statements:
-        steps.setdefault(indent_at(text, block.statements[0].start), body)
+        old_body = indent_at(text, block.statements[0].start)
+        body = _seen_body_indent(document, block.scope, indent, model, block)
+        steps.setdefault(old_body, indent + old_body.removeprefix(old) if body is None else body)
     for server in block.blocks[:1]:
-        head = steps.setdefault(indent_at(text, server.start), body)
+        old_head = indent_at(text, server.start)
+        head = steps.setdefault(old_head, indent + old_head.removeprefix(old))
         if server.statements:
-            inner = _body_indent(document, Scope.SERVER, head, None)
-            steps.setdefault(indent_at(text, server.statements[0].start), inner)
+            old_inner = indent_at(text, server.statements[0].start)
+            inner = _seen_body_indent(document, Scope.SERVER, head, None, block)
+            steps.setdefault(old_inner, head + old_inner.removeprefix(old_head) if inner is None else inner)
     if all(old == new for old, new in steps.items()):
         return lines
     deepest_first = sorted(steps, key=len, reverse=True)
     new_lines = []
     for line in lines.split("\n"):
-        old = next((old for old in deepest_first if line.strip(" \t") and line.startswith(old)), None)
-        new_lines.append(line if old is None else steps[old] + line[len(old) :])
+        known = next((step for step in deepest_first if line.strip(" \t") and line.startswith(step)), None)
+        new_lines.append(line if known is None else steps[known] + line[len(known) :])
     return "\n".join(new_lines)
 
 
@@ -309,17 +318,29 @@ def _header_indent(text: str, outer: Block, model: Block | None) -> str:
 
 
 def _body_indent(document: Document, scope: Scope, indent: str, model: Block | None) -> str:
-    """Return the indentation of the lines inside: of the model, else of any block that is indented alike."""
-    text = document.plain
-    services = document.root.blocks
-    candidates = [model] if model is not None else []
-    candidates += [server for service in services for server in service.blocks] if scope is Scope.SERVER else services
-    for block in candidates:
-        if block is not None and block.scope is scope and block.statements and indent_at(text, block.start) == indent:
-            return indent_at(text, block.statements[0].start)
+    """Return the indentation of the lines inside: as seen in the file, else the canonical one."""
+    seen = _seen_body_indent(document, scope, indent, model)
+    if seen is not None:
+        return seen
     if "\t" in indent:
         return indent + "\t"
     return indent + (_SERVER_INDENT if scope is Scope.SERVER else _SERVICE_INDENT)
+
+
+def _seen_body_indent(
+    document: Document, scope: Scope, indent: str, model: Block | None, besides: Block | None = None
+) -> str | None:
+    """Return the indentation inside of the model, else of any block that is indented alike; None if there is none."""
+    text = document.plain
+    services = [service for service in document.root.blocks if service is not besides]
+    candidates = [model] if model is not None else []
+    candidates += [server for service in services for server in service.blocks] if scope is Scope.SERVER else services
+    for block in candidates:
+        if block is besides or block.scope is not scope or not block.statements:
+            continue
+        if indent_at(text, block.start) == indent:
+            return indent_at(text, block.statements[0].start)
+    return None
 
 
 def _closers(text: str, block: Block) -> list[str]:

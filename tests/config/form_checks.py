@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from piranha.config.escapes import translate
 from piranha.config.fields import SCHEDULERS
 from piranha.config.load import strict
 from piranha.config.model import Cluster
@@ -14,12 +15,28 @@ NEWER = {choice.value for choice in SCHEDULERS if choice.is_extension}
 
 
 def meaning(cluster: Cluster) -> Cluster:
-    """Return what the canonical form keeps: all but the first serial number, and whether a port is in words."""
+    """Return what the canonical form keeps: all but the first serial number, and whether a port is in words.
+
+    Of a text, the bytes that a check sends or expects.
+    """
     virtuals = tuple(
-        replace(virtual, servers=tuple(replace(server, has_own_port=True) for server in virtual.servers))
+        replace(
+            virtual,
+            send=_meant(virtual.send),
+            expect=_meant(virtual.expect),
+            servers=tuple(replace(server, has_own_port=True) for server in virtual.servers),
+        )
         for virtual in cluster.virtual_servers
     )
-    return replace(cluster, serial_no=cluster.serial_no or 1, virtual_servers=virtuals)
+    failovers = tuple(
+        replace(failover, send=_meant(failover.send), expect=_meant(failover.expect))
+        for failover in cluster.failover_services
+    )
+    return replace(cluster, serial_no=cluster.serial_no or 1, virtual_servers=virtuals, failover_services=failovers)
+
+
+def _meant(text: str | None) -> str | None:
+    return None if text is None else translate(text)[0].decode("utf-8")
 
 
 def check_strict(text: str) -> None:

@@ -159,9 +159,13 @@ def test_a_move_to_a_place_where_the_name_is_taken_is_refused() -> None:
         moved(text, "virtual[a].server[s]", "virtual[b]")
 
 
-def test_a_block_that_is_never_closed_is_not_moved() -> None:
-    with pytest.raises(EditRefused, match=r"line 3.*never closed"):
-        moved("virtual a {\n}\nvirtual b {\n", "virtual[b]", "", "virtual[a]")
+def test_a_block_that_is_never_closed_is_closed_where_it_goes() -> None:
+    text = "virtual a {\n}\nvirtual b {\n server s {\n  weight = 2"
+    assert moved(text, "virtual[b]", "", "virtual[a]") == (
+        "virtual b {\n server s {\n  weight = 2\n }\n}\nvirtual a {\n}\n"
+    )
+    with pytest.raises(EditRefused, match="Mend the file's braces"):
+        moved("virtual a {\nvirtual b {\n}\nkeepalive = 6\n", "virtual[b]", "", "virtual[a]")
 
 
 def test_the_comments_of_an_open_block_stay_in_it() -> None:

@@ -48,12 +48,32 @@ def test_a_difference_is_shown_line_by_line() -> None:
     assert "+a\x0cc\n" in diff("a\x0cb\n", "a\x0cc\n", "old", "new")
 
 
+def test_a_line_between_two_changed_ones_stays() -> None:
+    told = diff("a = 1\nb = 2\nc = 3\n", "a = 2\nb = 2\nc = 4\n", "old", "new")
+    assert told.split("\n")[3:] == ["-a = 1", "+a = 2", " b = 2", "-c = 3", "+c = 4", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [("lvs.cf", "lvs.cf"), ("my lvs.cf", "my lvs.cf\t"), ('a"b', '"a\\"b"'), ("a\tb\n", '"a\\011b\\012"')],
+)
+def test_a_name_is_written_so_that_patch_reads_all_of_it(name: str, header: str) -> None:
+    assert diff("a\n", "b\n", name, "new").startswith(f"--- {header}\n+++ new\n")
+
+
 @given(LINES, LINES, st.sampled_from(["", "\n"]), st.sampled_from(["", "\n"]))
 def test_a_diff_leads_from_one_text_to_the_other(old: list[str], new: list[str], end: str, new_end: str) -> None:
     old_text, new_text = "\n".join(old) + end, "\n".join(new) + new_end
     patch = diff(old_text, new_text, "old", "new")
     assert (patch == "") == (old_text == new_text)
     assert apply(old_text, patch) == new_text
+
+
+def test_a_line_that_stays_between_two_that_change_is_no_change() -> None:
+    old = "serial_no = 1\nprimary = ::1\nkeepalive = 6\ndeadtime = 18\n"
+    new = "serial_no = 2\nprimary = ::1\nkeepalive = 7\ndeadtime = 18\n"
+    changed = [line for line in diff(old, new, "old", "new").split("\n")[2:] if line[:1] in ("+", "-")]
+    assert changed == ["-serial_no = 1", "+serial_no = 2", "-keepalive = 6", "+keepalive = 7"]
 
 
 def test_texts_that_have_little_in_common_have_a_diff_too() -> None:
@@ -65,10 +85,13 @@ def test_texts_that_have_little_in_common_have_a_diff_too() -> None:
 def test_few_changes_in_a_large_text_are_found_without_difflib(
     large_text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unexpected(self: object, *words: object) -> None:
-        raise AssertionError("difflib compared the texts")
+    whole = difflib.SequenceMatcher.set_seqs
 
-    monkeypatch.setattr(difflib.SequenceMatcher, "find_longest_match", unexpected)
+    def small(self: difflib.SequenceMatcher[str], old: list[str], new: list[str]) -> None:
+        assert len(old) < 500 > len(new), "difflib compares the texts"
+        whole(self, old, new)
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "set_seqs", small)
     lines = kept_lines(large_text)
     lines[0] = "serial_no = 2\n"
     lines[2000:2005] = []
