@@ -39,7 +39,7 @@ class Checked:
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=sources.FILE)
 @click.option(
     "--strict", "is_strict", is_flag=True, help="Read as the original daemons did: stop at their first error."
 )
@@ -58,6 +58,8 @@ def check(session: "Session", files: tuple[Path, ...], is_strict: bool, asks_out
     warnings). 1: errors, or a file that cannot be read.
     """
     chosen = files or (session.paths.lvs_cf,)
+    if chosen.count(sources.STANDARD_INPUT) > 1:
+        raise click.UsageError("Standard input can be read only once: give - once.")
     report = [_checked(file, is_strict) for file in chosen]
     if asks_outside:
         report = _with_outside(report)
@@ -85,7 +87,7 @@ def _checked(file: Path, is_strict: bool) -> Checked:
         except ConfigSyntaxError as error:
             return Checked(source.name, "", (_fault_of(error),))
     else:
-        loaded = load(source.text)
+        loaded = load(source.text, source.encoding)
     return Checked(source.name, "", in_file_order(loaded.faults), loaded)
 
 

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from piranha.cli import texts
+from piranha.cli import patches, texts
 from piranha.cli.examples import examples
 from piranha.config.diffs import diff as unified_diff
-from piranha.errors import EngineUnavailable, PiranhaError
+from piranha.errors import PiranhaError
 
 if TYPE_CHECKING:
     from piranha.cli.main import Session
@@ -27,7 +27,9 @@ TROUBLE = 2
 )
 @click.argument("old", default=texts.RUNNING, metavar="[A]")
 @click.argument("new", default=texts.SAVED, metavar="[B]")
-@click.option("--exit-code", "tells", is_flag=True, help="Exit with 1 if they differ, and with 2 for trouble.")
+@click.option(
+    "--exit-code", "tells", is_flag=True, help="Exit with 1 if they differ, with 2 if one of them cannot be had."
+)
 @click.pass_obj
 def diff(session: "Session", old: str, new: str, tells: bool) -> None:
     """Show how B differs from A. Without both: how the saved lvs.cf differs from what runs.
@@ -37,15 +39,15 @@ def diff(session: "Session", old: str, new: str, tells: bool) -> None:
 
     Exit code 0, whether they differ or not, unless --exit-code.
     """
+    if old == new == "-":
+        raise click.UsageError("Standard input can be read only once: give - for A or for B.")
     try:
         before, after = texts.named(session, old), texts.named(session, new)
-    except EngineUnavailable:
-        raise
     except PiranhaError as problem:
         if not tells:
             raise
         click.echo(f"piranha: {problem}", err=True)
         raise click.exceptions.Exit(TROUBLE) from problem
-    click.echo(unified_diff(before.text, after.text, before.name, after.name), nl=False)
+    patches.tell(unified_diff(before.text, after.text, before.name, after.name), before.encoding, after.encoding)
     if tells and before.text != after.text:
         raise click.exceptions.Exit(DIFFERENT)

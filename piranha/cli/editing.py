@@ -309,7 +309,7 @@ def format_(session: "Session", canonical: bool, yes: bool, how: How) -> None:
         raise saving.located(problem) from problem
     except ConfigConflict as problem:
         raise saving.overtaken(problem) from problem
-    saving.tell(how, opened.file, answer, before, runs_after_apply=target.is_engine)
+    saving.tell(how, opened, answer, before, runs_after_apply=target.is_engine)
 
 
 def _is_wanted(diff: str, notices: Sequence[str]) -> bool:
@@ -328,4 +328,4 @@ def create(session: "Session", how: How) -> None:
         raise click.UsageError("create has nothing to show beforehand; leave --dry-run out.")
     target = targets.chosen(session, how.file)
     answer = target.create()
-    saving.tell(how, target.read().file, answer, answer.faults, runs_after_apply=target.is_engine)
+    saving.tell(how, target.read(), answer, answer.faults, runs_after_apply=target.is_engine)

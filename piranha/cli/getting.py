@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from piranha.cli import targets
+from piranha.cli import sources, targets
 from piranha.cli.examples import examples
 from piranha.cli.naming import PATH, Named
 from piranha.cli.saving import located, present
@@ -21,6 +21,9 @@ from piranha.errors import EditRefused
 if TYPE_CHECKING:
     from piranha.cli.main import Session
 
+_PRIVATE = ("primary_private", "backup_private")
+"""The keywords whose default is the value of another one (reference 3.2)."""
+
 
 @click.command(
     epilog=examples(
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("path", type=PATH, default="")
-@click.option("--effective", is_flag=True, help="Where a keyword is absent: its default.")
-@click.option("--file", metavar="FILE", type=click.Path(path_type=Path), help="Read this file; - is standard input.")
+@click.option("--effective", is_flag=True, help="What is in force: where a keyword is absent, its default.")
+@click.option("--file", metavar="FILE", type=sources.FILE, help="Read this file; - is standard input.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, with the place in the file.")
 @click.pass_obj
 def get(session: "Session", path: Named, effective: bool, file: Path | None, as_json: bool) -> None:
@@ -44,7 +47,7 @@ def get(session: "Session", path: Named, effective: bool, file: Path | None, as_
     saved, remark = targets.reading(session, file)
     if remark:
         click.echo(remark, err=True)
-    document = Document(saved.text)
+    document = Document(saved.text, saved.encoding)
     try:
         block = document.block(present(document, path.block))
         assert block is not None
@@ -67,11 +70,14 @@ def get(session: "Session", path: Named, effective: bool, file: Path | None, as_
 def _value(document: Document, path: Named, block: Block, is_effective: bool) -> str:
     """Return the value of a keyword. Raises EditRefused if it is not there."""
     value = document.get(path.block, path.keyword)
-    if value is not None:
+    overruled = is_effective and path == Named((), "backup_private") and document.get((), "primary_private") is None
+    if value is not None and not overruled:
         return value
     default = _default(document, path, block.scope)
     if is_effective and default is not None:
         return default
+    if value is not None:
+        raise EditRefused("", "", "backup_private has no effect without primary_private, and there is no backup.")
     sentence = f"{told(*path)} is not in the file."
     if unknown := unknown_keyword(block.scope, path.keyword):
         raise EditRefused("", "", f"{sentence} {unknown}")
@@ -82,6 +88,11 @@ def _value(document: Document, path: Named, block: Block, is_effective: bool) ->
 
 def _default(document: Document, path: Named, scope: Scope) -> str | None:
     """Return what is in force where a keyword is absent, None if nothing is."""
+    if scope is Scope.GLOBAL and path.keyword in _PRIVATE:
+        cluster = load(document.text).cluster
+        address = cluster.primary if path.keyword == "primary_private" else cluster.backup
+        is_followed = path.keyword == "primary_private" or cluster.primary_private is None
+        return None if address is None or not is_followed else str(address)
     if scope is Scope.SERVER and path.keyword == "port":
         servers = (server for virtual in load(document.text).cluster.virtual_servers for server in virtual.servers)
         return next((str(server.port) for server in servers if server.id == written(path.block)), None)

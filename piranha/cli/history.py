@@ -77,7 +77,7 @@ def rollback(session: "Session", number: int, dry_run: bool, quiet: bool, as_jso
     except ConfigConflict as problem:
         raise saving.overtaken(problem) from problem
     how = How(None, dry_run, quiet, as_json)
-    saving.tell(how, opened.file, answer, before, runs_after_apply=True)
+    saving.tell(how, opened, answer, before, runs_after_apply=True)
 
 
 def _json(message: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from piranha.cli import report, targets
+from piranha.cli import patches, report, sources, targets
 from piranha.config.document import Document
 from piranha.config.edits import Edit, ExpectedPart, Part
 from piranha.config.faults import Fault
@@ -51,10 +51,24 @@ class Wish:
     parts: Sequence[Part]
 
 
+class EditedFile(sources.FileWord):
+    """The name of a file to edit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; a wrong command line for standard input, which nothing can be written back into."""
+        path = super().convert(value, param, ctx)
+        if path == sources.STANDARD_INPUT:
+            self.fail("- is standard input, which cannot be edited. Write ./- for a file of that name.", param, ctx)
+        return path
+
+
+EDITED_FILE = EditedFile()
+
+
 def options(command: Command) -> Command:
     """Give a command the options of every command that edits; it gets them as one `how`. Stands above pass_obj."""
 
-    @click.option("--file", metavar="FILE", type=click.Path(path_type=Path), help="Edit this file, without any engine.")
+    @click.option("--file", metavar="FILE", type=EDITED_FILE, help="Edit this file, without any engine.")
     @click.option("--dry-run", is_flag=True, help="Print the diff; write nothing.")
     @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what went wrong.")
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout: the API's answer to a save.")
@@ -81,10 +95,12 @@ def change(session: "Session", how: How, wish_for: Callable[[Document], Wish]) -
         raise located(problem) from problem
     except ConfigConflict as problem:
         raise overtaken(problem) from problem
-    tell(how, opened.file, answer, before, runs_after_apply=target.is_engine)
+    tell(how, opened, answer, before, runs_after_apply=target.is_engine)
 
 
-def tell(how: How, file: str, answer: SaveAnswer, before: Sequence[Fault], *, runs_after_apply: bool) -> None:
+def tell(
+    how: How, opened: targets.Opened, answer: SaveAnswer, before: Sequence[Fault], *, runs_after_apply: bool
+) -> None:
     """Print what a save did or would do: the diff, what it brought, what is to be done."""
     if how.as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
@@ -92,8 +108,11 @@ def tell(how: How, file: str, answer: SaveAnswer, before: Sequence[Fault], *, ru
     fresh = new_faults(before, answer.faults)
     for notice in answer.notices:
         click.echo(f"Note: {notice}", err=True)
-    if not how.is_quiet and answer.diff:
-        text = answer.diff if how.dry_run else report.brief(answer.diff)
+    file = opened.file
+    if not how.is_quiet and answer.diff and how.dry_run:
+        patches.tell(answer.diff, opened.document.encoding)
+    elif not how.is_quiet and answer.diff:
+        text = report.brief(answer.diff)
         click.echo(text, nl=not text.endswith("\n"))
     if not how.is_quiet:
         click.echo(

@@ -1,17 +1,17 @@
 """Where a command reads an lvs.cf from: a file that somebody names, or standard input."""
 
-import os
-import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from piranha.config.load import decode
-from piranha.errors import ConfigUnavailable
+import click
+
+from piranha.config.load import decode, encoding_of
+from piranha.system import regular_file
 from piranha.system.lvs_cf import BYTES_MAX
 
 STANDARD_INPUT = Path("-")
-_OPEN_ALREADY = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,30 @@ class Source:
         """Return the text; nothing of the bytes is lost in it."""
         return decode(self.raw)
 
+    @property
+    def encoding(self) -> str:
+        """Return how the bytes became the text."""
+        return encoding_of(self.raw)
+
+
+class FileWord(click.ParamType):  # type: ignore[type-arg]
+    """The name of a file to read; - is standard input, ./- a file of that name."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        return path_of(value) if isinstance(value, str) else value
+
+
+FILE = FileWord()
+
+
+def path_of(word: str) -> Path:
+    """Return the path that a word of the command line names; `Path` alone takes ./- for -."""
+    path = Path(word)
+    return path.absolute() if path == STANDARD_INPUT and word != "-" else path
+
 
 def name_of(path: Path) -> str:
     """Return how a file is called in messages."""
@@ -36,35 +60,5 @@ def read(path: Path) -> Source:
     """Read a file, or standard input for `-`. Raises ConfigUnavailable with a sentence; never waits for a FIFO."""
     name = name_of(path)
     if path == STANDARD_INPUT:
-        return Source(name, _within_limit(name, sys.stdin.buffer.read(BYTES_MAX + 1)))
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        try:
-            return Source(name, _within_limit(name, _bytes(name, handle)))
-        finally:
-            os.close(handle)
-    except FileNotFoundError as error:
-        raise ConfigUnavailable(f"{name} cannot be read: there is no such file.") from error
-    except PermissionError as error:
-        raise ConfigUnavailable(f"{name} cannot be read: permission denied. Read it as root.") from error
-    except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) else error
-        raise ConfigUnavailable(f"{name} cannot be read: {words}.") from error
-
-
-def _bytes(name: str, handle: int) -> bytes:
-    kind = os.fstat(handle).st_mode
-    if stat.S_ISDIR(kind):
-        raise ConfigUnavailable(f"{name} cannot be read: it is a folder. Name a file in it.")
-    if stat.S_ISFIFO(kind) and name.startswith(_OPEN_ALREADY):
-        os.set_blocking(handle, True)  # the shell's <(...): its writer is there and will end
-    elif not stat.S_ISREG(kind):
-        raise ConfigUnavailable(f"{name} cannot be read: it is no regular file. Write - to read standard input.")
-    with open(handle, "rb", closefd=False) as file:
-        return file.read(BYTES_MAX + 1)
-
-
-def _within_limit(name: str, raw: bytes) -> bytes:
-    if len(raw) > BYTES_MAX:
-        raise ConfigUnavailable(f"{name} cannot be read: it has more than {BYTES_MAX} bytes, so it is no lvs.cf.")
-    return raw
+        return Source(name, regular_file.within_limit(name, sys.stdin.buffer.read(BYTES_MAX + 1)))
+    return Source(name, regular_file.read(path, takes_pipes=True))

@@ -18,7 +18,7 @@ from piranha.engine.version import Version, edited_version, version_of
 from piranha.errors import ConfigConflict, ConfigUnavailable, EngineUnavailable, NotPermitted
 from piranha.messages import SaveAnswer, SavedConfig
 from piranha.paths import Paths
-from piranha.system import plain_file
+from piranha.system import plain_file, regular_file
 
 if TYPE_CHECKING:
     from piranha.cli.main import Session
@@ -72,7 +72,7 @@ class EngineTarget:
             saved = self._engine.config()
         except EngineUnavailable as problem:
             raise self._unreachable(problem) from problem
-        return Opened(saved.file, saved.token, Document(readable(saved).text))
+        return Opened(saved.file, saved.token, Document(readable(saved).text, saved.encoding))
 
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults as the engine sees them: no edits change nothing."""
@@ -110,7 +110,7 @@ class FileTarget:
     def read(self) -> Opened:
         """Return the file."""
         try:
-            raw = plain_file.read(self._path)
+            raw = regular_file.read(self._path)
         except ConfigUnavailable as problem:
             if self._path.exists():
                 raise
@@ -120,7 +120,7 @@ class FileTarget:
 
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults of the file."""
-        return self._version(plain_file.read(self._path)).loaded.faults
+        return self._version(regular_file.read(self._path)).loaded.faults
 
     def save(self, edits: Sequence[Edit], expected: Sequence[ExpectedPart], *, dry_run: bool) -> SaveAnswer:
         """Edit the file as the engine edits its own: all or nothing, serial_no counted up once.
@@ -128,7 +128,7 @@ class FileTarget:
         Raises ConfigConflict, EditRefused, ConfigUnavailable; the file is as it was then.
         """
         with plain_file.held(self._path, self._owner):
-            before = self._version(plain_file.read(self._path))
+            before = self._version(regular_file.read(self._path))
             for each in expected:
                 if before.document.token(each.part) != each.token:
                     raise ConfigConflict(each.part.path, before.document.part_text(each.part))
@@ -206,7 +206,7 @@ def reading(session: "Session", file: Path | None) -> tuple[SavedConfig, str]:
 
 def described(source: sources.Source) -> SavedConfig:
     """Return what was read as the engine would tell it."""
-    return SavedConfig(source.name, source.text, token_of(source.raw), True, "", encoding_of(source.raw))
+    return SavedConfig(source.name, source.text, token_of(source.raw), True, "", source.encoding)
 
 
 def readable(saved: SavedConfig) -> SavedConfig:

@@ -1,7 +1,6 @@
 """The texts of lvs.cf that a word of the command line can mean: a version, what is saved, what runs, a file."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piranha.cli import kept, sources, targets
@@ -16,10 +15,11 @@ RUNNING = "running"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text, and how it is called in a diff."""
+    """A text, how it is called in a diff, and how its bytes became it."""
 
     name: str
     text: str
+    encoding: str
 
 
 def named(session: "Session", word: str) -> Text:
@@ -28,14 +28,15 @@ def named(session: "Session", word: str) -> Text:
     A file of such a name is written with its folder: ./7. Raises PiranhaError with what to do.
     """
     if is_version(word):
-        return Text(f"version {int(word)}", kept.version(session, int(word)).text)
+        version = kept.version(session, int(word))
+        return Text(f"version {int(word)}", version.text, version.encoding)
     if word == SAVED:
         saved, _ = targets.reading(session, None)
-        return Text(saved.file, saved.text)
+        return Text(saved.file, saved.text, saved.encoding)
     if word == RUNNING:
         return _running(session)
-    source = sources.read(Path(word))
-    return Text(source.name, source.text)
+    source = sources.read(sources.path_of(word))
+    return Text(source.name, source.text, source.encoding)
 
 
 def is_version(word: str) -> bool:
@@ -52,5 +53,5 @@ def _running(session: "Session") -> Text:
             kept = sources.read(session.paths.running_cf)
         except ConfigUnavailable as unreadable:
             raise EngineUnavailable(f"{problem} And {unreadable}") from problem
-        return Text(RUNNING, kept.text)
-    return Text(RUNNING, running.text)
+        return Text(RUNNING, kept.text, kept.encoding)
+    return Text(RUNNING, running.text, running.encoding)

@@ -14,6 +14,9 @@ from piranha.config.values import shown
 LONGEST = 1000
 """Bytes of an expression. The originals kept 254; far longer ones are nobody's, and costly to compile."""
 
+ANY_REPLY = "*"
+"""The text that every reply is good for, as a regular expression too: the original's library left the star out."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpressionFault:
@@ -26,6 +29,8 @@ class ExpressionFault:
 
 def expression_fault(text: str) -> ExpressionFault | None:
     """Return what is wrong with the text of `expect` as a regular expression, None if nothing is."""
+    if text == ANY_REPLY:
+        return None
     pattern = translate(text)[0]
     if len(pattern) > LONGEST:
         message = f"This regular expression has {len(pattern)} bytes; at most {LONGEST} are compiled."

@@ -13,6 +13,8 @@ from piranha.config.values import (
     address_fault,
     character_fault,
     device_fault,
+    integer_of,
+    interface_fault,
     is_contiguous,
     read_boolean,
     read_host,
@@ -93,7 +95,8 @@ class Field:
 
     `default` is the effective text where the keyword is absent (None: unset); `proposed` what a form offers then, where
     that differs. `low` and `high` bound numbers. `unit` is "seconds" or "". `device_label` is the second label of a
-    two-word value. The flags are the differences within a type.
+    two-word value. `default_words` says what is in force without the keyword where another keyword decides that. The
+    flags are the differences within a type.
     """
 
     keyword: str
@@ -110,6 +113,7 @@ class Field:
     proposed: str | None = None
     device_label: str = ""
     example: str = ""
+    default_words: str = ""
     takes_any_number: bool = False
     takes_two: bool = False
     takes_service_names: bool = True
@@ -117,6 +121,8 @@ class Field:
     takes_ipv6: bool = True
     takes_escapes: bool = False
     is_cut: bool = True
+    is_unsigned: bool = False
+    names_interface: bool = False
     zero_is_unset: bool = False
     zero_code: str = ""
     bad_code: str = "BADARGUMENT"
@@ -141,7 +147,7 @@ class Field:
         """Read a text from the file, and tell besides the value how it should have been spelled."""
         match self.type:
             case FieldType.INT:
-                return read_integer(text, is_cut=self.is_cut)
+                return read_integer(text, is_cut=self.is_cut, is_unsigned=self.is_unsigned)
             case FieldType.BOOL:
                 return read_boolean(text, takes_any_number=self.takes_any_number, takes_two=self.takes_two)
             case FieldType.PORT:
@@ -158,6 +164,9 @@ class Field:
                 return self._choice(text)
             case FieldType.LIST:
                 return Reading(tuple(text.split()), text)
+            case FieldType.STRING if text == "" and self.default is not None and self.status is Status.CURRENT:
+                warning = f"It is empty, which counts as {self.default} here."
+                return Reading(text, self.default, warning, f"Write {self.default}, or remove the line.")
             case _:
                 return Reading(text, text)
 
@@ -176,13 +185,14 @@ class Field:
         advice = f"Write {alike}, in lower case." if alike else "Write one of them."
         return ValueFault(f'"{shown(text)}" is not one of: {known}.', advice, "BADARGUMENT")
 
-    def range_fault(self, value: Value) -> ValueFault | None:
+    def range_fault(self, value: Value, text: str = "") -> ValueFault | None:
         """Say what is wrong with a value that could be read: a number out of range, a netmask with holes, an address
-        that nothing can have.
+        that nothing can have. `text`: how the value is written, if that is known.
         """
         if isinstance(value, int) and not isinstance(value, bool):
             if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-                return ValueFault(f"{value} is out of range.", f"Write {self.range_text}.")
+                written = shown(text) or str(value)
+                return ValueFault(f"{written} is out of range.", f"Write {self.range_text}.")
         elif self.type is FieldType.MASK and isinstance(value, IPv4Address) and not is_contiguous(value):
             return ValueFault(
                 f"{value} is no netmask: its ones are not all in front.", "Write for example 255.255.255.0."
@@ -221,7 +231,7 @@ class Field:
         read = self.examine(text)
         if isinstance(read, ValueFault):
             return read
-        return self.range_fault(read.value) or self._spelling_fault(text, read) or read.value
+        return self.range_fault(read.value, text) or self._spelling_fault(text, read) or read.value
 
     def _text_fault(self, text: str) -> ValueFault | None:
         if len(text.encode("utf-8", "replace")) > LONGEST_TEXT:
@@ -275,6 +285,10 @@ class Field:
             return ValueFault(f'"{shown(text)}" is not one of: {known}.', f"Choose one of: {known}.")
         if self.type is FieldType.LIST:
             return ValueFault("This list is obsolete.", "It is kept where it stands and never written anew.")
+        if self.type is FieldType.INT and integer_of(text) != value:  # the originals kept a part of it
+            return ValueFault(f"{shown(text)} is out of range.", f"Write {self.range_text}.")
+        if self.names_interface and (fault := interface_fault(text)):
+            return fault
         if text != read.canonical:
             return ValueFault(read.warning or f'"{shown(text)}" is an unusual spelling.', f"Write {read.canonical}.")
         return None

@@ -51,6 +51,7 @@ GLOBAL_FIELDS = (
         "of failure. Any TCP/IP interface will do, even a serial one.",
         zero_code="BADHOSTNAME",
         example="10.0.0.11",
+        default_words="the address of primary",
     ),
     Field(
         keyword="primary_shared",
@@ -118,6 +119,7 @@ GLOBAL_FIELDS = (
         "Give both private addresses or neither; the primary's is in GLOBAL SETTINGS.",
         zero_code="BADHOSTNAME",
         example="10.0.0.12",
+        default_words="the address of backup, if there is no primary_private either; else unset",
     ),
     Field(
         keyword="backup_shared",
@@ -261,6 +263,7 @@ GLOBAL_FIELDS = (
         default="eth0",
         label="Sync daemon interface",
         help="The interface whose network carries the connection table. eth0 if blank.",
+        names_interface=True,
     ),
     Field(
         keyword="syncd_id",

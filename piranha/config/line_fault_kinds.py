@@ -40,7 +40,7 @@ LINES = FaultGroup(
         kind(
             "not-understood",
             "The line is neither KEYWORD = VALUE, nor a comment, nor part of a block.",
-            "Write KEYWORD = VALUE, or # before a comment.",
+            "Write KEYWORD = VALUE, or # before a comment. It stops an Apply wherever it stands.",
             error("keepalive: 6\n"),
         ),
         kind(
@@ -130,8 +130,9 @@ BLOCKS = FaultGroup(
     (
         kind(
             "bad-header",
-            "A line begins with virtual, failover or server, and no block begins there.",
-            "Write `virtual NAME {` on a line, then what belongs to it, then `}` on a line.",
+            "A line looks like the beginning of a block and begins none, or it has an = too many.",
+            "Write `virtual NAME {` on a line, then what belongs to it, then `}` on a line. It stops an Apply wherever "
+            "it stands: what follows was read as if it belonged to what is around it.",
             error("virtual a\n"),
         ),
         kind("missing-name", "A block has no name.", "Write one short word before the {.", error("virtual {\n}\n")),
@@ -165,6 +166,18 @@ BLOCKS = FaultGroup(
             "The last block is never closed.",
             "Write } on a line at its end.",
             warning("virtual a {\n"),
+        ),
+        kind(
+            "cut-block",
+            "Keywords stand outside of their block, and a } further on closes nothing: a block was cut in two.",
+            "Remove the } too many, which is above; or mend the line that was to begin the block.",
+            error("virtual a {\n}\nscheduler = rr\n}\n"),
+        ),
+        kind(
+            "quoted-brace",
+            "A brace stands in quotes; the originals take it for a brace all the same.",
+            "Remove the quotes.",
+            warning("virtual a '{'\n}\n"),
         ),
         kind("surplus-brace", "A } closes nothing; it is ignored.", "Remove it.", warning("serial_no = 1\n}\n")),
         kind(

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from piranha.config import text_rules
@@ -12,8 +13,8 @@ from piranha.config.fields import FIELDS, Field, FieldType, Scope, Status, Value
 from piranha.config.findings import Findings
 from piranha.config.kept_fields import IGNORED_SERVICE_FIELDS
 from piranha.config.model import FloatingAddress
-from piranha.config.oddities import REFUSED
-from piranha.config.values import DEVICE, Read, blank_advice, shown
+from piranha.config.oddities import REFUSED, Oddity
+from piranha.config.values import DEVICE, Read, blank_advice, interface_fault, shown
 
 LARGEST_FILE = 7_900_000
 """Bytes of a file that the original was seen to read; it crashed at 9 million."""
@@ -75,15 +76,12 @@ def _text(findings: Findings) -> None:
 
 
 def _block(findings: Findings, block: Block) -> None:
-    for oddity in block.oddities:
-        place = (oddity.line, oddity.column, "", oddity.text, oddity.message, oddity.advice)
-        findings.place(oddity.severity, oddity.code, block, *place)
+    _oddities(findings, block, "", block.oddities)
     if block.header is not None:
         _header(findings, block)
     for statement in block.statements:
-        for oddity in statement.oddities:
-            place = (oddity.line, oddity.column, statement.keyword, oddity.text, oddity.message, oddity.advice)
-            findings.place(oddity.severity, oddity.code, block, *place)
+        if statement.oddities:
+            _oddities(findings, block, statement.keyword, statement.oddities)
         if not statement.keyword:
             continue
         row = field(block.scope, statement.keyword)
@@ -92,15 +90,19 @@ def _block(findings: Findings, block: Block) -> None:
         else:
             _keyword(findings, block, statement, row)
     _names(findings, block)
-    _ends(findings, block)
+
+
+def _oddities(findings: Findings, block: Block, keyword: str, oddities: Iterable[Oddity]) -> None:
+    """Tell what is odd. Where the shape is in doubt nobody knows what is in force, so it matters everywhere."""
+    for oddity in oddities:
+        place = (oddity.line, oddity.column, keyword, oddity.text, oddity.message, oddity.advice)
+        findings.place(oddity.severity, oddity.code, block, *place, matters=oddity.is_of_shape or None)
 
 
 def _header(findings: Findings, block: Block) -> None:
     header = block.header
     assert header is not None
-    for oddity in header.oddities:
-        place = (oddity.line, oddity.column, "", oddity.text, oddity.message, oddity.advice)
-        findings.place(oddity.severity, oddity.code, block, *place)
+    _oddities(findings, block, "", header.oddities)
     path = findings.document.path_of(block)
     if block.scope is Scope.SERVER and len(path) == 1:
         message = "This server stands outside of every virtual server, where it means nothing."
@@ -121,23 +123,6 @@ def _names(findings: Findings, block: Block) -> None:
         if inner.number > 1:
             message = f'Another {inner.scope} block here is named "{shown(inner.name)}" too.'
             findings.say_of_name(Severity.WARNING, "duplicate-name", inner, message, "Give each a name of its own.")
-
-
-def _ends(findings: Findings, block: Block) -> None:
-    """Find missing closing braces: at the end of the text they are harmless, elsewhere what follows is in doubt."""
-    for place, inner in enumerate(block.blocks):
-        if inner.close_start is not None:
-            continue
-        is_last = place == len(block.blocks) - 1
-        header = inner.header
-        assert header is not None
-        where = (header.line, header.column, "", inner.name)
-        message = f'The {inner.scope} block "{shown(inner.name)}" is never closed.'
-        if is_last:
-            findings.place(Severity.WARNING, "unclosed-block", inner, *where, message, "Write } at its end.")
-        else:
-            advice = "Write } where it ends; what follows was read as if it stood there."
-            findings.place(Severity.ERROR, "missing-brace", inner, *where, message, advice, matters=True)
 
 
 @lru_cache(maxsize=512)
@@ -183,7 +168,7 @@ def _keyword(findings: Findings, block: Block, statement: Statement, row: Field)
     same = block.values[statement.keyword]
     if len(same) > 1 and statement is not same[0]:
         message = f"{statement.keyword} stands in line {same[0].line} already; the last one counts."
-        place = (statement.line, statement.column, statement.keyword, statement.value or "", message, "Remove one.")
+        place = (statement.line, statement.column, statement.keyword, statement.written_keyword, message, "Remove one.")
         findings.place(Severity.WARNING, "duplicate-keyword", block, *place)
     _status(findings, block, statement, row)
     if statement.is_bad or statement.value is None:
@@ -203,7 +188,7 @@ def _keyword(findings: Findings, block: Block, statement: Statement, row: Field)
         text_rules.find(findings, block, statement, row)
     elif isinstance(read.value, FloatingAddress):
         _device(findings, block, statement, read.value.device)
-    elif row.keyword == "syncd_iface":
+    elif row.names_interface and statement.value:
         _sync_interface(findings, block, statement, statement.value)
 
 
@@ -211,7 +196,7 @@ def _keyword(findings: Findings, block: Block, statement: Statement, row: Field)
 def _examined(row: Field, text: str) -> tuple[Read, ValueFault | None]:
     """Return a text as read, and what is wrong with the value read; files repeat the same few."""
     read = row.examine(text)
-    return read, None if isinstance(read, ValueFault) else row.range_fault(read.value)
+    return read, None if isinstance(read, ValueFault) else row.range_fault(read.value, text)
 
 
 def _status(findings: Findings, block: Block, statement: Statement, row: Field) -> None:
@@ -253,10 +238,10 @@ def _interface(findings: Findings, block: Block, statement: Statement, device: s
 
 
 def _sync_interface(findings: Findings, block: Block, statement: Statement, device: str) -> None:
-    if _interface(findings, block, statement, device) and ":" in device:
-        message = f"{shown(device)} is an alias; the sync daemon needs an interface."
-        advice = f"Write {device.partition(':')[0]}."
-        findings.place(Severity.ERROR, "bad-device", block, *_device_place(statement, device), message, advice)
+    fault = interface_fault(device)
+    if fault is not None:
+        place = _device_place(statement, device)
+        findings.place(Severity.ERROR, "bad-device", block, *place, fault.message, fault.advice)
 
 
 def _device_place(statement: Statement, device: str) -> tuple[int, int, str, str]:

@@ -7,6 +7,7 @@ import re
 
 from piranha.config.blocks import Statement
 from piranha.config.fields import ALIASES, Field, FieldType, Scope, field, scopes_of
+from piranha.config.lost_headers import advice_for, is_lost_header, is_lost_setting, opens
 from piranha.config.oddities import REFUSED, Notes
 from piranha.config.values import blank_advice, shown
 from piranha.config.words import MOST_WORDS, BadQuoting, Word, words_of
@@ -52,14 +53,19 @@ def _odd_statement(text: str, start: int, number: int, scope: Scope) -> Statemen
     statement.keyword = ALIASES.get((scope, statement.keyword), statement.keyword)
     row = field(scope, statement.keyword)
     is_known = row is not None or bool(scopes_of(statement.keyword))
+    is_set = equals is not None or line[behind:].lstrip(" \t").startswith("=")
+    if row is None and is_set and is_lost_setting(line, statement.keyword):
+        _not_understood(statement, line, is_known, notes)
+        statement.oddities = notes.noted
+        return statement
     if equals is not None:
         is_glued = equals == "=" or (behind < len(line) and line[behind] not in " \t")
         if is_glued and line[behind:].strip(" \t"):
             advice = f"Write {shown(statement.keyword)} = VALUE. {REFUSED}"
             notes.warn("missing-blanks", behind, "=", "There must be a blank on both sides of the =.", advice)
-    elif line[behind:].lstrip(" \t").startswith("="):
+    elif is_set:
         behind = line.index("=", behind) + 1  # the first word is no keyword by its look, but it is set to something
-    elif is_known and line[behind:].strip(" \t"):
+    elif is_known and line[behind:].strip(" \t") and not opens(line):
         advice = f"Write {statement.keyword} = VALUE. {REFUSED}"
         notes.warn("missing-equals", behind + 1, statement.keyword, "The = is missing.", advice)
     else:
@@ -75,16 +81,17 @@ def _not_understood(statement: Statement, line: str, is_known: bool, notes: Note
     word, whole, column = statement.keyword, line.strip(" \t"), statement.column
     statement.is_bad = True
     statement.value_start = statement.value_end = statement.start + len(line.rstrip(" \t"))
-    if is_known:
+    if is_known and not opens(whole):
         notes.fail("missing-value", column, word, f"{word} has no value.", f"Write {word} = VALUE, or remove the line.")
         return
     statement.keyword = statement.written_keyword = ""
-    if word in ("virtual", "failover", "server"):
-        advice = f"Write {word} NAME {{ on a line, then what belongs to it, then }} on a line."
-        notes.fail("bad-header", column, whole, f'This begins no block: "{shown(whole)}".', advice)
+    if is_lost_header(whole):
+        message = f'This begins no block: "{shown(whole)}".'
+        notes.fail("bad-header", column, whole, message, advice_for(whole), is_of_shape=True)
         return
     advice = blank_advice(whole) or "Write KEYWORD = VALUE, or # before a comment."
-    notes.fail("not-understood", column, whole, f'This line is not understood: "{shown(whole)}".', advice)
+    message = f'This line is not understood: "{shown(whole)}".'
+    notes.fail("not-understood", column, whole, message, advice, is_of_shape=True)
 
 
 def _read_value(statement: Statement, line: str, behind: int, row: Field | None, notes: Notes) -> None:
@@ -101,13 +108,15 @@ def _read_value(statement: Statement, line: str, behind: int, row: Field | None,
     raw = line[begin:stop]
     statement.value = raw
     statement.value_start, statement.value_end = statement.start + begin, statement.start + stop
-    words = words_of(line, begin)
+    words = words_of(line, begin, comment_after=1)
     if isinstance(words, BadQuoting):
         statement.is_bad = True
         message = "A quote is opened here and never closed."
         notes.fail("bad-quoting", words.start + 1, line[words.start : stop], message, 'Put the value between " and ".')
     elif row is None:
         statement.value = " ".join(word.text for word in words)
+    elif _has_no_value(raw, begin, words, row, notes):
+        statement.is_bad = True
     elif len(words) + _WORDS_BEFORE_VALUE > MOST_WORDS:
         statement.is_bad = True
         message = f"There are {len(words) + _WORDS_BEFORE_VALUE} words on the line; {MOST_WORDS} count."
@@ -140,6 +149,8 @@ def _read_words(statement: Statement, raw: str, begin: int, words: tuple[Word, .
     if rest:
         text = raw[rest[0].start - begin :]
         advice = f"Put it on a line of its own. {REFUSED}"
+        if len(words) == row.words:
+            advice = f"Put it on a line of its own. The original Piranha takes {shown(rest[0].text)} for the device."
         notes.warn("trailing-comment", rest[0].start + 1, text, "A comment cannot follow a value on its line.", advice)
     statement.value = " ".join(word.text for word in kept)
     statement.value_end = statement.start + kept[-1].end
@@ -150,6 +161,21 @@ def _read_words(statement: Statement, raw: str, begin: int, words: tuple[Word, .
         statement.value = kept[0].text[:-1]
         message = "The quote at the end is dropped."
         notes.warn("stray-quote", kept[0].end, raw, message, 'Put the whole value between " and ".')
+
+
+def _has_no_value(raw: str, begin: int, words: tuple[Word, ...], row: Field, notes: Notes) -> bool:
+    """Say, and note, whether what stands behind the = cannot be a value: a second =, or only a comment."""
+    is_text = row.type in (FieldType.QSTRING, FieldType.STRING)
+    if _is_comment(words[0]) and (len(words) > 1 or not is_text):
+        message = f"{row.keyword} has no value; a comment begins there."
+        advice = "Write the value before the #, or put # in front of the line."
+        notes.fail("missing-value", begin + 1, raw, message, advice)
+    elif raw.startswith("=") and not is_text:
+        message = f'There is one = too many: "= {shown(raw)}".'
+        notes.fail("extra-words", begin + 1, raw, message, f"Write {row.keyword} = VALUE.")
+    else:
+        return False
+    return True
 
 
 def _is_comment(word: Word) -> bool:
@@ -164,20 +190,20 @@ def _read_too_many(statement: Statement, raw: str, begin: int, extra: Word, row:
         statement.is_bad = True
         message = f"Two lines are glued together here: {glued[1]} belongs on the next."
         advice = "An old GUI cut long lines so. Write both lines anew."
-        notes.fail("glued-lines", begin + glued.start(1) + 1, raw, message, advice)
+        notes.fail("glued-lines", begin + glued.start(1) + 1, raw, message, advice, is_of_shape=True)
     elif is_quoted:
         statement.value = raw[1:-1]
-        message = f"The quotes inside are read as part of the value: {shown(raw[1:-1])}"
+        message = f'The quotes inside are read as part of the value: "{shown(raw[1:-1])}".'
         notes.warn(
             "inner-quotes", begin + 1, raw, message, f"Shorten it so that no quotes are needed inside. {REFUSED}"
         )
     else:
         statement.is_bad = True
         takes = "one word" if row.words == 1 else "two words"
-        message = f"{row.keyword} takes {takes}; there is more: {shown(extra.text)}"
+        message = f'{row.keyword} takes {takes}; there is more: "{shown(extra.text)}".'
         is_text = row.type in (FieldType.QSTRING, FieldType.STRING)
-        advice = 'Put a text with blanks between " and ".' if is_text else "Remove it, or put it on a line of its own."
-        notes.fail("extra-words", extra.start + 1, raw, message, advice)
+        advice = 'Put a text with blanks between " and ".' if is_text else f"Write {takes} behind the = and no more."
+        notes.fail("extra-words", extra.start + 1, raw, message, advice, is_of_shape=opens(raw))
 
 
 def _note_quotes(word: Word, row: Field, notes: Notes) -> None:
@@ -192,5 +218,5 @@ def _note_quotes(word: Word, row: Field, notes: Notes) -> None:
         advice = f"Remove them. {REFUSED}" if row.words > 1 and " " in word.text else "Remove them."
         notes.warn("quoted-value", word.start + 1, word.text, "This value needs no quotes.", advice)
     elif word.quote == '"' and _BARE_QUOTE.search(word.text):
-        message = f"The quotes inside are read as part of the value: {shown(word.text)}"
+        message = f'The quotes inside are read as part of the value: "{shown(word.text)}".'
         notes.warn("inner-quotes", word.start + 1, word.text, message, "Remove them.")

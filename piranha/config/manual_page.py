@@ -119,7 +119,7 @@ def properties(row: Field) -> str:
         kind = "port"
     if row.type is FieldType.IP or (row.type is FieldType.HOST_DEVICE and not row.takes_ipv6):
         kind = kind.replace("IP address", "IPv4 address")
-    default = "unset" if row.default is None else row.default or '""'
+    default = row.default_words or ("unset" if row.default is None else row.default or '""')
     bounds = range_of(row)
     range_text = f" Range: {bounds}." if bounds else ""
     offered = f" The forms propose {row.proposed}." if row.proposed is not None else ""

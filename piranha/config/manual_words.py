@@ -94,7 +94,8 @@ DIAGNOSTICS = (
     "shows the same ones beside what was typed. `piranha check --strict` reads as the original daemons did and stops "
     "at their first error.",
     "The exit code of `piranha check` is 1 if there is an error, and 0 if there are only warnings and notes. A file "
-    "with errors can be saved. Apply refuses an error in an active block, or in a global setting that is in force.",
+    "with errors can be saved. Apply refuses an error in an active block, or in a global setting that is in force, and "
+    "everywhere an error that leaves in doubt which block the lines around it belong to.",
 )
 
 SEVERITIES = (

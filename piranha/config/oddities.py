@@ -9,7 +9,11 @@ REFUSED = "The original Piranha refuses the file for it."
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """A fault of shape, with its place in the text (1-based)."""
+    """A fault of shape, with its place in the text (1-based).
+
+    `is_of_shape`: an error that leaves in doubt which block the lines around belong to, so that nobody can say what of
+    it is in force.
+    """
 
     severity: Severity
     code: str
@@ -18,6 +22,7 @@ class Oddity:
     text: str
     message: str
     advice: str
+    is_of_shape: bool = False
 
 
 class Notes:
@@ -33,9 +38,9 @@ class Notes:
         """Note what can be understood all the same."""
         self._noted.append(Oddity(Severity.WARNING, code, self._line, column, text, message, advice))
 
-    def fail(self, code: str, column: int, text: str, message: str, advice: str) -> None:
+    def fail(self, code: str, column: int, text: str, message: str, advice: str, *, is_of_shape: bool = False) -> None:
         """Note what cannot be understood."""
-        self._noted.append(Oddity(Severity.ERROR, code, self._line, column, text, message, advice))
+        self._noted.append(Oddity(Severity.ERROR, code, self._line, column, text, message, advice, is_of_shape))
 
     @property
     def noted(self) -> tuple[Oddity, ...]:

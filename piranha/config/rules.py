@@ -1,10 +1,11 @@
 """Everything that is wrong with an lvs.cf, all at once (reference 3.3): lines, values, and combinations of them.
 
 Rule 1: an *error* cannot be run safely, a *warning* runs but probably not as meant, a *note* is worth knowing.
-Rule 2: an error stops an Apply only where it would be run: in an active block, or in a setting that is in force.
+Rule 2: an error stops an Apply only where it would be run: in an active block, or in a setting that is in force; but
+        one that leaves in doubt which block the lines around it belong to stops it wherever it stands.
 """
 
-from piranha.config import family_rules, line_rules, service_rules
+from piranha.config import brace_rules, family_rules, line_rules, service_rules
 from piranha.config.document import Document
 from piranha.config.faults import Fault, Severity, in_file_order
 from piranha.config.fields import Scope, field
@@ -17,6 +18,7 @@ def faults_of(document: Document, cluster: Cluster) -> tuple[Fault, ...]:
     """Return every fault of a document and of the cluster bound from it, in file order."""
     findings = Findings(document, cluster)
     line_rules.find(findings)
+    brace_rules.find(findings)
     _routers(findings)
     _floating(findings)
     family_rules.find_of_routers(findings)
@@ -57,6 +59,10 @@ def _routers(findings: Findings) -> None:
     if cluster.primary_private is not None and cluster.backup_private is None and cluster.backup is not None:
         message = "primary_private without backup_private: there is no second heartbeat channel."
         findings.say(Severity.WARNING, "one-private", root, "primary_private", message, "Set both, or neither.")
+    if cluster.primary_private is not None and cluster.backup_private is None and cluster.backup is None:
+        message = "primary_private has no effect without a backup router."
+        advice = "Set backup and backup_private, or remove it."
+        findings.say(Severity.NOTE, "needs-backup", root, "primary_private", message, advice)
 
 
 def _floating(findings: Findings) -> None:

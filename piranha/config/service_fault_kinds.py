@@ -61,8 +61,8 @@ ROUTERS = FaultGroup(
         ),
         kind(
             "needs-backup",
-            "monitor_links or syncdaemon is on and there is no backup router.",
-            "Set backup and `backup_active = 1`, or write 0.",
+            "monitor_links or syncdaemon is on, or primary_private set, and there is no backup router.",
+            "Set backup and `backup_active = 1`, or write 0, or remove the address.",
             note("monitor_links = 1\n"),
         ),
         kind(
@@ -231,7 +231,7 @@ CHECKS = FaultGroup(
         ),
         kind(
             "regex-ignored",
-            "use_regex has no effect: there is a sending program, or no expect.",
+            "use_regex has no effect: there is a sending program, or no expect, or a lone * which takes any reply.",
             "Write `use_regex = 0`.",
             note(_virtual("use_regex = 1")),
         ),

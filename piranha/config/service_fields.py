@@ -98,7 +98,8 @@ SERVICE_FIELDS = (
         help="Bundles several ports: packets with this mark are balanced, whatever their address and port. "
         "The packet filter must set the mark. 0 or blank means none.",
         low=0,
-        high=2_147_483_647,
+        high=4_294_967_295,
+        is_unsigned=True,
     ),
     Field(
         keyword="port",

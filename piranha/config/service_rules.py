@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from piranha.config import family_rules
 from piranha.config.blocks import Block
-from piranha.config.expressions import expression_fault
+from piranha.config.expressions import ANY_REPLY, expression_fault
 from piranha.config.faults import Severity
 from piranha.config.fields import LOAD_MONITORS, Scope, ValueFault
 from piranha.config.findings import Findings
@@ -97,6 +97,9 @@ def _check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
         )
     if virtual.uses_regex and virtual.send_program:
         message = "use_regex has no effect with a sending program."
+        findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "Write use_regex = 0.")
+    elif virtual.uses_regex and virtual.expect == ANY_REPLY:
+        message = "A lone * takes any reply; use_regex has no effect with it."
         findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "Write use_regex = 0.")
     elif virtual.uses_regex and virtual.expect:
         _expression(findings, virtual.expect, block)

@@ -87,6 +87,8 @@ def _read_assignment(words: tuple[Word, ...], row: Field, place: _Place) -> None
         raise place.error("MISSINGARGS", f"{row.keyword} needs {row.words} word{'s' if row.words > 1 else ''}.")
     if len(values) > row.words:
         raise place.error("EXTRAARGS", f"{row.keyword} takes {row.words} word{'s' if row.words > 1 else ''}.")
+    if row.words > 1 and " " in values[0].text.replace("\t", " "):
+        raise _Place(place.line, values[0].start + 1).error("BADARGUMENT", "There is a blank in the address.")
     read = row.examine(" ".join(word.text for word in values))
     if read.code:
         sentence = read.message if isinstance(read, ValueFault) else read.warning

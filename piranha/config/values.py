@@ -79,16 +79,20 @@ def integer_of(text: str) -> int | None:
     return max(-_LONG_LIMIT, -number) if sign == "-" else min(_LONG_LIMIT - 1, number)
 
 
-def read_integer(text: str, *, is_cut: bool = True) -> Read:
-    """Read an integer; `is_cut`: the originals kept its low 32 bits only."""
+def read_integer(text: str, *, is_cut: bool = True, is_unsigned: bool = False) -> Read:
+    """Read an integer; `is_cut`: the originals kept its low 32 bits only, `is_unsigned`: and took them without sign.
+
+    What is negative stays so all the same: it has no place in any range of ours.
+    """
     number = integer_of(text)
     if number is None:
         return ValueFault(
             f'"{shown(text)}" is not a whole number.', "Write it in plain digits, for example 6.", "INTEXPECTED"
         )
     value = number
-    if is_cut and not -INTEGER_LIMIT <= number < INTEGER_LIMIT:
-        value = (number + INTEGER_LIMIT) % (2 * INTEGER_LIMIT) - INTEGER_LIMIT
+    low, high = (0, 2 * INTEGER_LIMIT) if is_unsigned else (-INTEGER_LIMIT, INTEGER_LIMIT)
+    if is_cut and not -INTEGER_LIMIT <= number < high:
+        value = (number - low) % (2 * INTEGER_LIMIT) + low
     if value != number:
         return Reading(
             value, str(value), f'"{shown(text)}" is too large; 32 bits of it count: {value}.', f"Write {value}."
@@ -301,6 +305,19 @@ def device_fault(device: str) -> ValueFault | None:
         return ValueFault(
             f'"{shown(device)}" names no alias.', f"Write interface, colon, number, for example {name}:1.", word=1
         )
+    return None
+
+
+def interface_fault(name: str) -> ValueFault | None:
+    """Say what is wrong with the name of a network interface, which is no alias."""
+    interface, colon, _ = name.partition(":")
+    if len(interface) > 15:
+        message = f'"{shown(interface)}" is too long for an interface: {len(interface)} characters.'
+        return ValueFault(message, "At most 15 are possible.")
+    if not DEVICE.fullmatch(name):
+        return ValueFault(f'"{shown(name)}" is not an interface.', "Write for example eth0.")
+    if colon:
+        return ValueFault(f'"{shown(name)}" is an alias; an interface is needed.', f"Write {interface}.")
     return None
 
 

@@ -22,6 +22,8 @@ _ORIGINAL = re.compile(
 )
 _BLANKS_BEHIND = re.compile(r"""("[^ \t]*")[ \t]+\Z|('[^ \t]*')[ \t]+\Z""")
 _QUOTE_NOT_LAST = re.compile(r"""("[^" \t]*")(?=[ \t])|('[^' \t]*')(?=[ \t])""")
+_QUOTED_BEFORE_COMMENT = re.compile(r"""("[^" \t]*"|'[^' \t]*')[ \t]+(?=#)""")
+_PIECE = re.compile(r"[^ \t]+")
 _NOT_BLANK = re.compile(r"[^ \t]")
 
 
@@ -47,16 +49,22 @@ class BadQuoting:
     words: tuple[Word, ...]
 
 
-def words_of(line: str, start: int = 0, *, is_strict: bool = False) -> tuple[Word, ...] | BadQuoting:
+def words_of(
+    line: str, start: int = 0, *, is_strict: bool = False, comment_after: int = 0
+) -> tuple[Word, ...] | BadQuoting:
     """Return the words of a line (without its line end) from a place on.
 
-    Strictly, what follows the 99th word is dropped, and a quote the originals refuse is BadQuoting.
+    Strictly, what follows the 99th word is dropped, and a quote the originals refuse is BadQuoting. `comment_after`: so
+    many words may be followed by a comment (0: there are none), in which quotes mean nothing.
     """
     words: list[Word] = []
     found = _NOT_BLANK.search(line, start)
     while found is not None:
         place = found.start()
-        word = _word_at(line, place, is_strict)
+        if words and len(words) >= comment_after > 0 and line[place] == "#":
+            words += [Word(piece.group(), piece.start(), piece.end()) for piece in _PIECE.finditer(line, place)]
+            break
+        word = _word_at(line, place, is_strict, has_comments=comment_after > 0)
         if word is None:
             return BadQuoting(place, tuple(words))
         words.append(word)
@@ -66,8 +74,13 @@ def words_of(line: str, start: int = 0, *, is_strict: bool = False) -> tuple[Wor
     return tuple(words)
 
 
-def _word_at(line: str, place: int, is_strict: bool) -> Word | None:
+def _word_at(line: str, place: int, is_strict: bool, *, has_comments: bool = False) -> Word | None:
     found = _ORIGINAL.match(line, place)
+    if has_comments and line[place] in "\"'" and (found is None or line[found.end() :].strip(" \t")):
+        # The originals would find more words behind this one and refuse the line: `"a" # was "b"` has a comment.
+        before = _QUOTED_BEFORE_COMMENT.match(line, place)
+        if before is not None:
+            return _word(before[1], place, before.end(1), is_lenient=True)
     if found is not None:
         return _word(found.group(), place, found.end(), is_lenient=False)
     if is_strict:

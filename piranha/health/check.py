@@ -10,7 +10,7 @@ from enum import StrEnum
 import re2
 
 from piranha.config.escapes import translate
-from piranha.config.expressions import compiled
+from piranha.config.expressions import ANY_REPLY, compiled
 from piranha.config.model import Host, Protocol, RealServer, RealServerKey, VirtualServer
 
 RECEIVED_BYTES_MAX = 64 * 1024
@@ -28,8 +28,9 @@ EXCERPT_BYTES = 48
 class Match(StrEnum):
     """How an answer is compared (lvs-cf.md 1.4).
 
-    PREFIX: it begins with the text. ANYTHING: at least one byte comes (`*`). PATTERN: the regular expression
-    is found anywhere in it (`use_regex`), read by RE2, whose time grows with the text and never explodes.
+    PREFIX: it begins with the text. ANYTHING: at least one byte comes (`*`, with `use_regex` too). PATTERN: the
+    regular expression is found anywhere in it (`use_regex`), read by RE2, whose time grows with the text and never
+    explodes.
     """
 
     PREFIX = "prefix"
@@ -208,6 +209,6 @@ def _bytes(text: str | None, encoding: str) -> bytes | None:
 def _expectation(text: bytes | None, uses_regex: bool) -> Expectation | None:
     if text is None:
         return None
-    if uses_regex:
-        return Expectation(Match.PATTERN, text)
-    return Expectation(Match.ANYTHING) if text == b"*" else Expectation(Match.PREFIX, text)
+    if text == ANY_REPLY.encode():
+        return Expectation(Match.ANYTHING)
+    return Expectation(Match.PATTERN if uses_regex else Match.PREFIX, text)

@@ -1,11 +1,10 @@
-"""A configuration file that no engine owns: read it whole, replace it only if it still is what was read.
+"""A configuration file that no engine owns: replace it only if it still is what was read.
 
 Our own programs take turns on the lock of the folder. An editor knows no lock, so the bytes are compared once more
 right before the new file takes the old one's name.
 """
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,28 +12,7 @@ from pathlib import Path
 from piranha.config.load import decode
 from piranha.errors import ConfigConflict, ConfigUnavailable
 from piranha.paths import Paths
-from piranha.system import files, lvs_cf, unix_socket
-
-
-def read(path: Path) -> bytes:
-    """Return the bytes of a regular file. Raises ConfigUnavailable with what to do; never waits for a FIFO."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:  # noqa: PTH123 - a handle, not a path
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise ConfigUnavailable(f"{path} is not a regular file, so it cannot be edited.")
-            data = file.read(lvs_cf.BYTES_MAX + 1)
-    except FileNotFoundError as error:
-        raise ConfigUnavailable(f"{path} does not exist.") from error
-    except PermissionError as error:
-        sentence = f"{path} cannot be read: permission denied. Run this as its owner or as root."
-        raise ConfigUnavailable(sentence) from error
-    except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) else error
-        raise ConfigUnavailable(f"{path} cannot be read: {words}.") from error
-    if len(data) > lvs_cf.BYTES_MAX:
-        raise ConfigUnavailable(f"{path} has more than {lvs_cf.BYTES_MAX} bytes; that is no lvs.cf.")
-    return data
+from piranha.system import files, lvs_cf, regular_file, unix_socket
 
 
 @contextmanager
@@ -56,7 +34,7 @@ def replace(path: Path, was: bytes, now: bytes) -> None:
 
     Raises ConfigConflict if it says something else meanwhile, ConfigUnavailable if it cannot be written.
     """
-    present = read(path)
+    present = regular_file.read(path)
     if present != was:
         raise ConfigConflict("", decode(present))
     files.write_atomically(path, now)

@@ -38,7 +38,7 @@ def test_two_files_are_compared_without_any_engine(run, file, tmp_path):
 
 def test_digits_are_versions_and_a_file_of_that_name_is_written_with_its_folder(run, kept, file, monkeypatch):
     assert "-keepalive = 6\n+keepalive = 7\n" in run("diff", "1", "2").out
-    assert "--- version 2\n" in run("diff", "2", file).out
+    assert "--- version 2\t\n" in run("diff", "2", file).out
     monkeypatch.chdir(file.parent)
     file.rename("2")
     assert run("diff", "1", "./2").out == ""
@@ -68,11 +68,26 @@ def test_the_exit_code_tells_a_difference_only_when_asked(run, file, tmp_path, k
     assert run("diff", file, other).code == 0
     assert run("diff", "--exit-code", file, other).code == 1
     assert run("diff", "--exit-code", file, file).code == 0
-    for trouble in (tmp_path / "nobody.cf", "3", tmp_path):
+    for trouble, otherwise in ((tmp_path / "nobody.cf", 1), ("3", 1), (tmp_path, 1), ("running", 3)):
         done = run("diff", "--exit-code", trouble, file)
         assert (done.code, done.out) == (2, "") and done.err.startswith("piranha: ")
-        assert run("diff", trouble, file).code == 1
-    assert run("diff", "--exit-code", "running", file).code == 3
+        assert run("diff", trouble, file).code == otherwise
+
+
+def test_standard_input_is_read_once(run, file):
+    done = run("diff", "-", "-")
+    assert done.code == 2 and "only once" in done.err
+    assert run("check", "-", file, "-").code == 2
+
+
+def test_each_text_is_printed_in_its_own_encoding(tmp_path):
+    old, new = tmp_path / "old.cf", tmp_path / "new.cf"
+    old.write_bytes("# Größe\nkeepalive = 6\n# bleibt für immer\n".encode("latin-1"))
+    new.write_bytes("# Größen\nkeepalive = 6\n# bleibt für immer\n".encode())
+    words = [sys.executable, "-m", "piranha.cli.main", "diff", old, new]
+    told = subprocess.run(words, capture_output=True, timeout=60).stdout.split(b"\n")
+    assert "-# Größe".encode("latin-1") in told and "+# Größen".encode() in told
+    assert b" keepalive = 6" in told
 
 
 def test_a_pipe_can_be_compared(file):

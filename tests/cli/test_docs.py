@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from piranha.cli import gui, main, passwd, pulse
+from piranha.cli import gui, main, passwd, pulse, send_arp
 from piranha.engine.openapi import CALLS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,6 +29,7 @@ PROGRAMS = [
     *commands(pulse.pulse, "pulse"),
     *commands(gui.main, "piranha-gui"),
     *commands(passwd.main, "piranha-passwd"),
+    *commands(send_arp.main, "send_arp"),
 ]
 
 

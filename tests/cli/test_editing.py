@@ -50,6 +50,17 @@ def test_what_the_file_says_already_writes_nothing(run, file):
     assert file.stat().st_mtime_ns == before.st_mtime_ns and file.stat().st_ino == before.st_ino
 
 
+@pytest.mark.parametrize("words", [("set", "keepalive", "7"), ("create",), ("remove", "keepalive")])
+def test_standard_input_cannot_be_edited_and_no_file_of_its_name_appears(run, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    done = run(*words, "--file", "-")
+    assert done.code == 2 and "Write ./- for a file of that name." in done.err
+    assert not (tmp_path / "-").exists()
+    assert run("create", "--file", "./-").code == 0 and (tmp_path / "-").exists()
+    assert run("set", "--file", "./-", "keepalive", "7").code == 0
+    assert run("get", "--file", "./-", "keepalive").out == "7\n"
+
+
 def test_a_dry_run_prints_a_diff_that_patch_takes_and_writes_nothing(run, file, tmp_path):
     done = run("set", "--file", file, "--dry-run", "keepalive", "7")
     assert done.code == 0 and file.read_text() == TEXT

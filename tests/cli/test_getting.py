@@ -61,6 +61,26 @@ def test_effective_is_the_default_where_nothing_is_written(run, file, path, valu
     assert run("get", "--file", file, "--effective", path).out == f"{value}\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "keyword", "value"),
+    [
+        ("primary = 192.0.2.1\n", "primary_private", "192.0.2.1"),
+        ("primary_private = 10.0.0.1\n", "primary_private", "10.0.0.1"),
+        ("backup = 192.0.2.2\n", "backup_private", "192.0.2.2"),
+        ("backup = 192.0.2.2\nbackup_private = 10.0.0.2\n", "backup_private", "192.0.2.2"),
+        ("backup = 192.0.2.2\nprimary_private = 10.0.0.1\n", "backup_private", ""),
+        ("primary_private = 10.0.0.1\nbackup_private = 10.0.0.2\n", "backup_private", "10.0.0.2"),
+        ("backup_private = 10.0.0.2\n", "backup_private", ""),
+        ("backup = 192.0.2.2\n", "primary_private", ""),
+    ],
+)
+def test_a_private_address_follows_the_public_ones(run, file, text, keyword, value):
+    file.write_text(text)
+    done = run("get", "--file", file, "--effective", keyword)
+    assert (done.code, done.out) == ((0, f"{value}\n") if value else (1, ""))
+    assert done.err.count("\n") == (0 if value else 1)
+
+
 def test_what_is_unset_has_no_effective_value(run, file):
     done = run("get", "--file", file, "--effective", "virtual[web].pmask")
     assert (done.code, done.out) == (1, "")

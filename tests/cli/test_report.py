@@ -5,13 +5,23 @@ from dataclasses import replace
 from piranha.cli import report
 from piranha.messages import Plan, PlannedStep, SaveAnswer
 from piranha.status import (
+    AddressState,
+    AddressStatus,
     ConfigStatus,
+    ConnectionTimeouts,
     EngineStatus,
     Health,
     HealthState,
+    KernelStatus,
+    PendingStep,
+    Rates,
     RunState,
     ServerStatus,
+    ServiceTraffic,
+    SettingStatus,
+    SettingVerdict,
     Source,
+    SyncDaemonStatus,
     Traffic,
     VirtualServerStatus,
 )
@@ -115,3 +125,75 @@ def test_a_diff_is_cut_only_where_that_saves_lines():
 
 def test_nothing_invisible_stands_in_a_line():
     assert report.plain("a\x1b\n\u202eb\u65e5") == "a\\x1b\\n\\u202eb\u65e5"
+
+
+RATES = Rates(12, 340, 290, 51_000, 7_800_000)
+KERNEL = KernelStatus(
+    "1.2.1",
+    4096,
+    ConnectionTimeouts(900, 120, 300),
+    (SyncDaemonStatus("master", "eth1", 7),),
+    (SettingStatus("net.ipv4.ip_forward", "0", SettingVerdict.WRONG, "1", "NAT needs it.", "sysctl -w x=1"),),
+    "",
+    Source("the kernel", 0.0),
+)
+
+
+def with_rates(rates):
+    (web,) = STATUS.virtual_servers
+    first, second = web.servers
+    first = replace(first, traffic=replace(first.traffic, rates=rates))
+    return replace(STATUS, virtual_servers=(replace(web, servers=(first, second)),))
+
+
+def test_rates_stand_in_columns_and_what_is_not_told_is_no_zero():
+    assert "CONN/S" not in report.of_status(STATUS)
+    lines = report.of_status(with_rates(RATES)).splitlines()
+    (row,) = [line for line in lines if "web1" in line]
+    assert row.split()[-7:] == ["30", "12", "340", "290", "51000", "7800000", "answered"]
+    (row,) = [line for line in lines if "web2" in line]
+    assert row.split()[8:13] == ["-", "-", "-", "-", "-"]
+
+
+def test_a_virtual_server_is_told_as_a_whole():
+    (web,) = STATUS.virtual_servers
+    traffic = ServiceTraffic(99, 1, 2, 3, 4, RATES, TABLE)
+    told = report.of_status(replace(STATUS, virtual_servers=(replace(web, traffic=traffic),)))
+    assert "now: 12 connections/s, in 340 packets/s and 51000 bytes/s" in told and "total: 99 connections" in told
+
+
+def test_the_difference_is_told_with_what_was_refused():
+    assert "what it should be" not in report.of_status(STATUS)
+    steps = (PendingStep("add x", "no scheduler"), *(PendingStep(f"add {number}") for number in range(30)))
+    told = report.of_status(replace(STATUS, pending=steps))
+    assert "  add x - REFUSED: no scheduler" in told and "  and 11 more" in told
+
+
+def test_what_is_not_ours_is_told_apart():
+    told = report.of_status(replace(STATUS, foreign=("SCTP 192.0.2.9:5060",)))
+    assert "not ours (never touched):\n  SCTP 192.0.2.9:5060" in told
+
+
+def test_floating_addresses_are_told_and_a_conflict_is_loud():
+    fine = AddressStatus("192.0.2.1/24", "eth0", "eth0:1", "virtual[web]", AddressState.CARRIED)
+    taken = AddressStatus("192.0.2.2/24", "eth0", "eth0:2", "nat_router", AddressState.CONFLICT, "Two.", "02::1")
+    lines = report.of_status(replace(STATUS, addresses=(fine, taken))).splitlines()
+    assert ["192.0.2.1/24", "eth0:1", "virtual[web]", "carried", "-"] in [line.split() for line in lines]
+    assert ["192.0.2.2/24", "eth0:2", "nat_router", "CONFLICT", "(02::1)", "Two."] in [line.split() for line in lines]
+
+
+def test_the_kernel_is_told_with_what_to_type():
+    told = report.of_status(replace(STATUS, kernel=KERNEL))
+    assert "Kernel: IPVS 1.2.1, connection table of 4096" in told
+    assert "timeouts: tcp 900 s, tcpfin 120 s, udp 300 s" in told and "sync daemons: master on eth1, id 7" in told
+    assert "net.ipv4.ip_forward  0  WRONG  NAT needs it. Type: sysctl -w x=1" in told
+    (setting,) = KERNEL.settings
+    managed = report.of_status(replace(STATUS, kernel=replace(KERNEL, settings=(replace(setting, is_managed=True),))))
+    assert "WRONG (managed)" in managed and "Type:" not in managed
+
+
+def test_a_kernel_that_tells_nothing_says_why():
+    told = report.of_status(
+        replace(STATUS, kernel=replace(KERNEL, problem="modprobe ip_vs", timeouts=None, sync_daemons=None))
+    )
+    assert "! modprobe ip_vs" in told and "sync daemons" not in told and "timeouts" not in told

@@ -9,6 +9,7 @@ import pytest
 
 from piranha.cli import sources
 from piranha.errors import ConfigUnavailable
+from piranha.system import regular_file
 
 
 def sentence(path: Path) -> str:
@@ -31,6 +32,14 @@ def test_a_dash_is_standard_input(monkeypatch):
     assert sources.read(Path("-")) == sources.Source("<stdin>", b"serial_no = 1\n")
 
 
+def test_a_file_named_dash_is_written_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_bytes(b"serial_no = 2\n")
+    assert sources.path_of("-") == sources.STANDARD_INPUT
+    assert sources.read(sources.path_of("./-")).raw == b"serial_no = 2\n"
+    assert sources.path_of("./lvs.cf") == Path("lvs.cf")
+
+
 def test_what_is_no_file_is_one_sentence_and_nobody_waits_for_a_fifo(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert "no regular file" in sentence(tmp_path / "fifo")
@@ -42,33 +51,9 @@ def test_what_is_no_file_is_one_sentence_and_nobody_waits_for_a_fifo(tmp_path):
     assert "too long" in sentence(tmp_path / ("x" * 300))
 
 
-def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
-    def refuse(*_: object) -> int:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(sources.os, "open", refuse)
-    assert "permission denied" in sentence(tmp_path / "lvs.cf")
-
-
-def test_a_file_that_is_far_too_long_is_not_read_whole(tmp_path, monkeypatch):
+def test_standard_input_that_is_far_too_long_is_not_read_whole(monkeypatch):
     monkeypatch.setattr(sources, "BYTES_MAX", 10)
-    (tmp_path / "fits.cf").write_bytes(b"x" * 10)
-    (tmp_path / "long.cf").write_bytes(b"x" * 11)
-    assert len(sources.read(tmp_path / "fits.cf").raw) == 10
-    assert "more than 10 bytes" in sentence(tmp_path / "long.cf")
-
-
-def test_the_output_of_another_command_can_be_named_as_a_file_and_is_waited_for(monkeypatch):
-    ours, theirs = os.pipe()
-    really = os.set_blocking
-
-    def then_write(handle: int, is_blocking: bool) -> None:
-        really(handle, is_blocking)
-        os.write(theirs, b"serial_no = 1\n")
-        os.close(theirs)
-
-    monkeypatch.setattr(sources.os, "set_blocking", then_write)
-    try:
-        assert sources.read(Path(f"/dev/fd/{ours}")).raw == b"serial_no = 1\n"
-    finally:
-        os.close(ours)
+    monkeypatch.setattr(regular_file, "BYTES_MAX", 10)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * 11)))
+    with pytest.raises(ConfigUnavailable, match="<stdin> cannot be read: it has more than 10 bytes"):
+        sources.read(Path("-"))

@@ -68,6 +68,8 @@ def values_of(row: Field) -> st.SearchStrategy[str]:
             return st.sampled_from([choice.value for choice in row.choices])
         case _ if row.choices:
             return st.sampled_from([choice.value for choice in row.choices])
+        case _ if row.names_interface:
+            return st.sampled_from(["eth0", "bond0.7", "enp3s0", "br-lan", "fifteen_letters"])
         case _:
             return _texts(row)
 

@@ -13,7 +13,8 @@ from piranha.config.path import BlockPath
 _SERVICE = re.compile(r"[ \t]*(virtual|failover)(?=[ \t{\"'])")
 _SERVER = re.compile(r"[ \t]*(server)(?=[ \t{\"'])")
 _LONE_BRACE = re.compile(r"[ \t]*\{[ \t]*(#.*)?")
-_CLOSE = re.compile(r"[ \t]*\}([ \t].*)?")
+_CLOSE = re.compile(r"[ \t]*(\}([ \t].*)?|\"\}\"[ \t]*|'\}'[ \t]*)")
+_BRACE_AND_COMMENT = re.compile(r"\{[ \t]*(#|$)")
 _FIRST_WORD = re.compile(r"[ \t]*([A-Za-z_][A-Za-z0-9_]*)(?=[ \t=]|$)")
 _ALIASES = {"debug": "debug_level", "heatbeart": "heartbeat"}
 
@@ -104,6 +105,8 @@ def read(text: str) -> Reading:
 
 def _end_of_header(lines: list[str], place: int) -> int:
     """Return the index behind the header that begins at a line, 0 if there is no brace for it."""
+    if _BRACE_AND_COMMENT.search(lines[place]):
+        return place + 1
     if "{" in lines[place]:
         return 0 if "}" in lines[place].rpartition("{")[2] else place + 1
     for later in range(place + 1, len(lines)):

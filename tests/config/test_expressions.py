@@ -21,7 +21,7 @@ def test_an_expression_has_no_fault(text: str) -> None:
         ("a(b", 2),
         ("a)b", 2),
         ("(a(b)", 1),
-        ("*", 1),
+        ("*a", 1),
         ("ab**", 3),
         ("x[bc", 2),
         ("x[z-a]", 3),

@@ -54,7 +54,7 @@ def test_every_keyword_has_help_type_range_default_and_scope(row: Field) -> None
     assert row.help
     assert told in (whole if row.choices else entry)
     assert told.startswith("Type: ")
-    assert f"Default: {'unset' if row.default is None else row.default}." in told
+    assert f"Default: {row.default_words or ('unset' if row.default is None else row.default)}." in told
     assert "Scope: " in told
     assert f"Known to the originals: {'no' if row.status.is_refused else 'yes'}." in told
     assert (f"Range: {range_of(row)}." in told) == (row.type in (FieldType.INT, FieldType.PORT))

@@ -142,6 +142,8 @@ def another(row: Field, present: str | None) -> str:
         FieldType.QSTRING: ("seven 7", "eight 8"),
         FieldType.STRING: ("/seven", "/eight"),
     }
+    if row.names_interface:
+        return "eth7" if present != "eth7" else "eth8"
     choices = tuple(choice.value for choice in row.choices if not choice.is_extension) or spare[row.type]
     return next(value for value in choices if value != present)
 

@@ -249,6 +249,20 @@ BROKEN = [
     ),
     ("     }\n     server web2 {", "     } server web2 {", "lost-block", ERROR, WEB1, 38, STOPS),
     ("virtual ftp {", "virtual ftp", "bad-header", ERROR, "", 45, STOPS),
+    ("virtual ftp {", "virtual=ftp {", "bad-header", ERROR, "", 45, STOPS),
+    ("virtual ftp {", "virtual = ftp {", "bad-header", ERROR, FTP, 45, STOPS),
+    ("virtual ftp {", "virtual=ftp {", "cut-block", ERROR, "", 46, STOPS),
+    ("     port = 21\n", "}\n     port = 21\n", "cut-block", ERROR, "", 49, STOPS),
+    ("     port = 21\n", "     port = 21\n}\n", "server-outside", ERROR, "server[ftp1]", 55, STOPS),
+    ("         active = 1\n         port = 8080\n", "         active = 1\n     }\n         port = 8080\n",
+        "cut-block", ERROR, HTTP, 38, STOPS),
+    ("virtual ftp {", "virtual ftp '{'", "quoted-brace", WARNING, FTP, 45, not STOPS),
+    ("backup = 192.0.2.2\nbackup_private = 10.0.0.2\n", "", "needs-backup", NOTE, "", 3, not STOPS),
+    ("syncd_iface = eth1", 'syncd_iface = ""', "spelling", WARNING, "", 16, not STOPS),
+    ("service = lvs\n", 'service = lvs\nrsh_command = ""\n', "spelling", WARNING, "", 5, not STOPS),
+    ('expect = "220"', 'expect = "*"\n     use_regex = 1', "regex-ignored", NOTE, FTP, 52, not STOPS),
+    ("fwmark = 21", "fwmark = 4294967296", "spelling", WARNING, FTP, 49, not STOPS),
+    ("fwmark = 21", "fwmark = 4294967295", "out-of-range", ERROR, FTP, 49, None),
     ("virtual ftp {", "}}\nvirtual ftp {", "not-understood", ERROR, "", 45, STOPS),
     ("virtual ftp {", "<<<<<<< HEAD\nvirtual ftp {", "not-understood", ERROR, "", 45, STOPS),
     ("network = nat", "netwrok = nat", "unknown-keyword", WARNING, "", 12, not STOPS),
@@ -290,7 +304,7 @@ def test_an_error_in_a_block_that_is_not_in_force_stops_nothing(
     row: tuple[str, str, str, Severity, str, int, bool],
 ) -> None:
     old, new, code, _, path, _, _ = row
-    is_of_shape = code in {"missing-brace", "server-outside"}
+    is_of_shape = code in {"missing-brace", "server-outside", "lost-block", "cut-block", "bad-header"}
     if not path or is_of_shape or new.startswith("     active = yes"):
         return
     broken = SOUND.replace(old, new, 1)
@@ -372,8 +386,8 @@ def test_a_fault_of_a_device_points_at_the_device(old: str, new: str, code: str,
 @pytest.mark.parametrize(
     ("old", "new", "advice"),
     [
-        ("keepalive = 6", "keepalive = 6 seconds", "Remove it, or put it on a line of its own."),
-        ("port = 21", "port = 21 protocol = tcp", "Remove it, or put it on a line of its own."),
+        ("keepalive = 6", "keepalive = 6 seconds", "Write one word behind the = and no more."),
+        ("port = 21", "port = 21 protocol = tcp", "Write one word behind the = and no more."),
         ('expect = "220"', "expect = 220 ready", 'Put a text with blanks between " and ".'),
     ],
 )

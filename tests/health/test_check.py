@@ -96,7 +96,11 @@ def test_use_regex_makes_a_pattern(virtual: Make, server: Make) -> None:
 
 def test_a_pattern_that_cannot_be_read_is_said(virtual: Make, server: Make) -> None:
     assert "not a regular expression: missing )" in unchecked(virtual(expect="(a", uses_regex=True), server())
-    assert "no argument for repetition operator: *" in unchecked(virtual(expect="*", uses_regex=True), server())
+    assert "no argument for repetition operator: *" in unchecked(virtual(expect="*a", uses_regex=True), server())
+
+
+def test_a_lone_star_takes_any_reply_as_a_regular_expression_too(virtual: Make, server: Make) -> None:
+    assert checked(virtual(expect="*", uses_regex=True), server()).expect == ANYTHING
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_file_that_is_as_it_was_read_is_replaced_with_its_mode(file: Path) -> 
 
 
 def test_a_file_that_an_editor_changed_meanwhile_stays_as_the_editor_left_it(file: Path) -> None:
-    was = plain_file.read(file)
+    was = file.read_bytes()
     file.write_bytes(b"keepalive = 9\n")
     with pytest.raises(ConfigConflict) as refused:
         plain_file.replace(file, was, b"keepalive = 7\n")
@@ -41,17 +41,6 @@ def test_a_symbolic_link_stays_one(file: Path, tmp_path: Path) -> None:
     link.symlink_to(file)
     plain_file.replace(link, b"keepalive = 6\n", b"keepalive = 7\n")
     assert link.is_symlink() and file.read_bytes() == b"keepalive = 7\n"
-
-
-def test_what_is_no_file_is_refused_and_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    for path, words in (
-        (tmp_path, "Is a directory"),
-        (tmp_path / "fifo", "not a regular file"),
-        (tmp_path / "no", "does not exist"),
-    ):
-        with pytest.raises(ConfigUnavailable, match=words):
-            plain_file.read(path)
 
 
 def test_a_file_that_is_there_already_is_not_made_anew(file: Path, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_wrong_value_is_refused_beside_its_field_and_nothing_is_written(
         (f"/secure/virtual_server?{HTTP}", "device", "an-interface-name-that-is-too-long:1"),
         (f"/secure/virtual_server?{HTTP}", "sorry_server", "sorry.example.com"),
         (f"/secure/virtual_server?{HTTP}", "fwmark", "-1"),
-        (f"/secure/virtual_server?{HTTP}", "fwmark", "2147483648"),
+        (f"/secure/virtual_server?{HTTP}", "fwmark", "4294967296"),
         (f"/secure/virtual_server?{HTTP}", "timeout", "0"),
         (f"/secure/virtual_server?{HTTP}", "scheduler", "fastest"),
         (f"/secure/virtual_server?{HTTP}", "vip_nmask", "/24"),

@@ -70,7 +70,7 @@ def test_a_program_without_expect_is_warned_of(browser: InProcessBrowser) -> Non
 
 
 @pytest.mark.parametrize(
-    ("typed", "position"), [("a(b", 2), ("HTTP/1.[01", 8), ("*", 1), (r"a\\.b)", 6), (r"\n\n(", 5)]
+    ("typed", "position"), [("a(b", 2), ("HTTP/1.[01", 8), ("*a", 1), (r"a\\.b)", 6), (r"\n\n(", 5)]
 )
 def test_an_expression_that_is_none_is_refused_with_the_place(
     browser: InProcessBrowser, watched: Watched, typed: str, position: int
