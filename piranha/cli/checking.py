@@ -83,7 +83,7 @@ def _checked(file: Path, is_strict: bool) -> Checked:
         return Checked(sources.name_of(file), str(error), ())
     if is_strict:
         try:
-            loaded = strict(source.text)
+            loaded = strict(source.text, source.encoding)
         except ConfigSyntaxError as error:
             return Checked(source.name, "", (_fault_of(error),))
     else:

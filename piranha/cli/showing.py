@@ -43,7 +43,7 @@ def show(session: "Session", file: Path | None, as_json: bool, as_rules: bool, l
     if looks_up and not as_rules:
         raise click.UsageError("--resolve goes with --ipvsadm.")
     source = sources.read(file or session.paths.lvs_cf)
-    loaded = load(source.text)
+    loaded = load(source.text, source.encoding)
     if as_rules:
         _tell_rules(source.name, loaded, looks_up)
     elif as_json:

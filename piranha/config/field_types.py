@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
+from piranha.config.escapes import translate, with_known_escapes
 from piranha.config.model import FloatingAddress, HostName
 from piranha.config.values import (
     Read,
@@ -225,7 +226,7 @@ class Field:
         """
         if present is not None and text == present:
             return self.read(text)
-        fault = character_fault(text) or self._text_fault(text)
+        fault = character_fault(text) or self._text_fault(text) or self._escape_fault(text)
         if fault is not None:
             return fault
         read = self.examine(text)
@@ -246,6 +247,16 @@ class Field:
         if has_blank and self.type not in (FieldType.STRING, FieldType.QSTRING, FieldType.HOST_DEVICE):
             return ValueFault(f'"{shown(text)}" has a blank in it.', "Write one word.")
         return None
+
+    def _escape_fault(self, text: str) -> ValueFault | None:
+        """Refuse an escape that means nothing: the original monitor hangs at it for ever."""
+        unknown = translate(text)[1] if self.takes_escapes and "\\" in text else ()
+        if not unknown:
+            return None
+        return ValueFault(
+            f"{shown(unknown[0])} means nothing, and the original monitor hangs at it.",
+            f"Write \\\\ for a backslash: {shown(with_known_escapes(text))}",
+        )
 
     def _quote_fault(self, text: str) -> ValueFault | None:
         """Refuse a double quote that some reader misreads: `\\"` in send and expect, no blank before it, not last."""

@@ -37,10 +37,10 @@ def understood(document: Document) -> Loaded:
         return Loaded(document, cluster, faults_of(document, cluster))
 
 
-def strict(text: str) -> Loaded:
+def strict(text: str, encoding: str = "utf-8") -> Loaded:
     """Read a text as the original daemons did. Raises ConfigSyntaxError at their first error."""
     check(text)
-    return load(text)
+    return load(text, encoding)
 
 
 def encoding_of(raw: bytes) -> str:

@@ -235,7 +235,7 @@ class ConfigKeeper:
 
     def _changed(self, before: Document, after: Version, notices: tuple[str, ...]) -> SaveAnswer:
         file = str(self.paths.lvs_cf)
-        told = diff(before.text, after.document.text, f"{file} (before)", f"{file} (saved)")
+        told = diff(before.text, after.document.text, file, file)
         return SaveAnswer(True, after.token, after.serial_no, told, after.loaded.faults, notices)
 
     def _rolled_back(self, request: RollbackRequest, look: Look) -> tuple[SaveAnswer, Version | None, Changes]:

@@ -273,6 +273,8 @@ REFUSED: list[tuple[Edit, str, str]] = [
     (put("virtual[http]", port="70000"), "virtual[http]", "port"),
     (put("virtual[http]", port="80\nsend_program = /x"), "virtual[http]", "port"),
     (put("virtual[http]", send='say "hi"'), "virtual[http]", "send"),
+    (put("virtual[http]", send=r"a\d"), "virtual[http]", "send"),
+    (put("virtual[http]", expect="a\\"), "virtual[http]", "expect"),
     (put("virtual[http]", expect_program="x"), "virtual[http]", "expect_program"),
     (put("virtual[http]", serial_no="4"), "virtual[http]", "serial_no"),
     (put("virtual[http].server[web1]", nmask="255.255.255.0"), "virtual[http].server[web1]", "nmask"),
