@@ -8,7 +8,7 @@ import pytest
 from piranha.config.blocks import Block
 from piranha.config.document import Document
 from piranha.config.editing import apply_edits, with_next_serial
-from piranha.config.edits import SetValues
+from piranha.config.edits import MakeCanonical, SetValues
 from piranha.config.faults import Severity
 from piranha.config.fields import Field, FieldType, Scope, field
 from piranha.config.load import decode, encode, load, strict
@@ -236,6 +236,12 @@ def test_6_4_2_comments_and_order_survive_a_minimal_edit() -> None:
     text = "# first\ndeadtime = 18\n\n  # of the primary\nprimary = 192.0.2.1\nkeepalive = 6\n# last"
     edited = apply_edits(load(text).document, [SetValues(path="", values={"keepalive": "7"})])
     assert edited.text == text.replace("keepalive = 6", "keepalive = 7")
+
+
+def test_6_4_2_making_it_canonical_gives_the_order_of_the_reference() -> None:
+    shuffled = "# note\n" + "".join(reversed(CANONICAL.partition("failover")[0].splitlines(keepends=True)))
+    shuffled += "failover" + CANONICAL.partition("failover")[2]
+    assert apply_edits(load(shuffled).document, [MakeCanonical()]).text == CANONICAL
 
 
 def test_6_4_3_keywords_that_the_old_gui_lost_survive() -> None:
