@@ -160,7 +160,9 @@ def test_an_odd_stored_value_survives_an_unrelated_edit(
     assert paths.lvs_cf.read_text() == after
 
 
-def test_6_4_6_blanks_in_a_name_become_underscores_and_the_page_says_so(browser: InProcessBrowser, watched: Watched) -> None:
+def test_6_4_6_blanks_in_a_name_become_underscores_and_the_page_says_so(
+    browser: InProcessBrowser, watched: Watched
+) -> None:
     page = browser.open("/secure/virtual_servers").follow("Edit smtp").fill("Name", "mail for us").press("ACCEPT")
     assert "Blanks in the name became _: it is mail_for_us now." in page.text
     assert watched.changed_lines() == ["- virtual smtp {", "+ virtual mail_for_us {"]
