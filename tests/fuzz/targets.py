@@ -159,7 +159,9 @@ def becomes_canonical(text: str, _: Choices) -> None:
     else:
         assert load(written).cluster == loaded.cluster
         if not _is_without_form(loaded.cluster):
-            assert canonical_text(Document(written)).text == written
+            # Only an escape that means nothing is spelled anew: a model says it as it was written.
+            form = canonical_text(Document(written))
+            assert (form.text.replace("\\\\", "\\"), form.lost) == (written.replace("\\\\", "\\"), ())
 
 
 def _is_without_form(cluster: Cluster) -> bool:
