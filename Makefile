@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 PURE_TESTS := tests/config tests/health tests/ipvs tests/test_rooms.py tests/test_tidy.py \
 	--ignore tests/config/test_growth.py --ignore tests/config/test_properties.py
-FAST := not browser and not package
+FAST := not browser and not package and not debian
 LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no
 
 .PHONY: help

@@ -12,6 +12,7 @@ import pytest
 from tests.engine.faulty_saves import KINDS, OTHER_NAMES
 
 TOP = Path(__file__).parents[2]
+pytestmark = pytest.mark.debian
 
 
 def run(folder: Path, kind: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from piranha.config.fields import FIELDS
 
-pytestmark = pytest.mark.package
+pytestmark = pytest.mark.debian
 
 PAGE = Path(__file__).parents[2] / "docs" / "man" / "lvs.cf.5"
 RENDERERS = {
