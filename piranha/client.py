@@ -9,9 +9,10 @@ import http.client
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -29,6 +30,8 @@ from piranha.messages import (
     ApplyAnswer,
     ApplyRequest,
     ClearRequest,
+    ConnectionsAnswer,
+    ConnectionsQuery,
     History,
     OverrideAnswer,
     OverrideRequest,
@@ -119,6 +122,13 @@ class EngineClient:
     def status(self) -> EngineStatus:
         """Return everything the engine tells."""
         return self._call("GET", "/v1/status", EngineStatus)
+
+    def connections(self, query: ConnectionsQuery) -> ConnectionsAnswer:
+        """Return which client is on which server. Raises EditRefused, whose `keyword` is the field, for a bad query."""
+        given = {each.name: getattr(query, each.name) for each in fields(query) if getattr(query, each.name)}
+        return self._call(
+            "GET", f"/v1/connections?{urlencode(given)}" if given else "/v1/connections", ConnectionsAnswer
+        )
 
     def override(self, server: str, kind: str, weight: int = 0) -> OverrideAnswer:
         """Drain a server or set its weight by hand. Raises EditRefused if it is not in what runs."""

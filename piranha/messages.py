@@ -8,6 +8,32 @@ from dataclasses import dataclass
 
 from piranha.config.edits import Edit, ExpectedPart
 from piranha.config.faults import Fault
+from piranha.status import Source
+
+CONNECTIONS_MAX = 1000
+"""Connections in one answer."""
+
+CONNECTIONS_SHOWN = 100
+"""Connections in one answer if nothing else is asked for."""
+
+TEMPLATE = "TEMPLATE"
+"""The word in place of a state that asks for persistence templates."""
+
+CONNECTION_STATES = (
+    TEMPLATE,
+    "ESTABLISHED",
+    "SYN_SENT",
+    "SYN_RECV",
+    "FIN_WAIT",
+    "TIME_WAIT",
+    "CLOSE",
+    "CLOSE_WAIT",
+    "LAST_ACK",
+    "LISTEN",
+    "SYNACK",
+    "UDP",
+)
+"""The states that can be asked for, ours for templates, and those of TCP and UDP in the kernel's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +210,59 @@ class OverrideAnswer:
 
     servers: tuple[str, ...]
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsQuery:
+    """GET /v1/connections: which connections to show, as a person writes it; "" chooses nothing.
+
+    `client`: an address or a network (`192.0.2.0/24`). `vip`: a virtual server's address, ADDRESS:PORT, or `mark 9`.
+    `server`: a real server's address or ADDRESS:PORT; IPv6 with a port stands in brackets. `state`: one of
+    CONNECTION_STATES. `limit`: how many are shown, 1 to CONNECTIONS_MAX.
+    """
+
+    client: str = ""
+    vip: str = ""
+    server: str = ""
+    state: str = ""
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConnection:
+    """One client on one real server. `is_template`: no connection, but where a persistent client's next one goes.
+
+    `client` is an address (a template's may be a network's), `client_port` 0 for a template. `virtual` is what the
+    client asked for, `firewall mark 9` for a mark's template; `server` where it went. `expires_s`: seconds until it is
+    forgotten if nothing more comes, None where that is not told.
+    """
+
+    protocol: str
+    client: str
+    client_port: int
+    virtual: str
+    server: str
+    state: str
+    is_template: bool
+    expires_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsAnswer:
+    """The wanted connections, `limit` of them at most.
+
+    `matching` is how many there are, `looked_at` how many were looked at, `is_whole` whether those were all.
+    `problem`: why nothing is told, or "".
+    """
+
+    shown: tuple[ClientConnection, ...]
+    matching: int
+    looked_at: int
+    is_whole: bool
+    limit: int
+    source: Source
+    at: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,22 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """What goes through now, for each second, as the data path counts it (the kernel: averages, renewed every 2 s)."""
+
+    connections: int
+    packets_in: int
+    packets_out: int
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
-    """Counters of one destination as the data path has them. `weight` None: it is not in the table."""
+    """Counters of one destination as the data path has them. `weight` None: it is not in the table.
+
+    Packets and `rates` are None where the data path does not tell them, which is not the same as none.
+    """
 
     weight: int | None
     active_connections: int
@@ -55,6 +69,25 @@ class Traffic:
     connections: int
     bytes_in: int
     bytes_out: int
+    source: Source
+    packets_in: int | None = None
+    packets_out: int | None = None
+    rates: Rates | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTraffic:
+    """What a data path counted for a virtual server as a whole since it is in the table, and what goes through now.
+
+    It is more than the sum of the real servers there: it has the traffic of those that have left the table too.
+    """
+
+    connections: int
+    packets_in: int
+    packets_out: int
+    bytes_in: int
+    bytes_out: int
+    rates: Rates
     source: Source
 
 
@@ -82,7 +115,8 @@ class ServerStatus:
 
     `path` is its written path in that configuration ("" for a destination that is no longer in it and drains);
     `role` is "server", "sorry" or "draining". `explanation` says why the weight in force differs from the
-    configured one ("" if it does not).
+    configured one ("" if it does not). `forwarding` is how the data path reaches it: "masquerading", "direct routing"
+    or "tunneling" ("" while it is not in the table, and where the data path forwards no packets).
     """
 
     path: str
@@ -97,11 +131,15 @@ class ServerStatus:
     overrides: tuple[OverrideStatus, ...] = ()
     drain_ends_in_s: float | None = None
     explanation: str = ""
+    forwarding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualServerStatus:
-    """A virtual server of the running configuration. `refused` is the data path's reason not to serve it, or ""."""
+    """A virtual server of the running configuration. `refused` is the data path's reason not to serve it, or "".
+
+    `traffic` is what the data path counted for it as a whole, None where it does not tell that.
+    """
 
     path: str
     name: str
@@ -114,6 +152,7 @@ class VirtualServerStatus:
     is_active: bool
     refused: str
     servers: tuple[ServerStatus, ...]
+    traffic: ServiceTraffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +183,112 @@ class ProcessStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingStep:
+    """A step that is still to be taken: the data path's table is not yet what it should be.
+
+    `refused`: why the data path did not take it, or "" if it will be taken in the next turn.
+    """
+
+    step: str
+    refused: str = ""
+
+
+class AddressState(StrEnum):
+    """How a floating address stands on this router."""
+
+    CARRIED = "carried"
+    WAS_THERE = "was there already"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    """It is there, and another station has it too."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressStatus:
+    """A floating address.
+
+    `address` is written with its prefix length ("192.0.2.1/32"; "" if no address is known), `label` the alias in the
+    kernel, `source` the written path of the virtual server or "nat_router" ("" : of no one any more). `sentence` is
+    what the administrator should know or do, `mac` the hardware address of a second owner. `rounds` and `told_s_ago`:
+    how often it was announced since the claim, and how many seconds ago the last time (None: never).
+    """
+
+    address: str
+    device: str
+    label: str
+    source: str
+    state: AddressState
+    sentence: str = ""
+    mac: str = ""
+    rounds: int = 0
+    told_s_ago: float | None = None
+
+
+class SettingVerdict(StrEnum):
+    """Whether a setting of the kernel fits what runs. ADVISED: it works, and another value would be better."""
+
+    FITS = "fits"
+    ADVISED = "advised"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingStatus:
+    """A setting of the kernel that matters to what runs.
+
+    `value` is None where the kernel has no such setting, or does not show it. `wanted` is a value that fits (the
+    present one if it does), `why` what it means here, `command` what to type to get it ("" if nothing is to do).
+    `is_managed`: the engine sets it (policy.toml: manage_sysctl).
+    """
+
+    name: str
+    value: str | None
+    verdict: SettingVerdict
+    wanted: str
+    why: str
+    command: str = ""
+    is_managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTimeouts:
+    """How long the kernel keeps an idle connection, in seconds: TCP, TCP after a FIN, UDP."""
+
+    tcp_s: int
+    tcp_fin_s: int
+    udp_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDaemonStatus:
+    """A daemon of connection sync that runs in the kernel: "master" tells the partner, "backup" listens to it."""
+
+    role: str
+    interface: str
+    sync_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStatus:
+    """What the kernel tells beside its table. `problem`: why some of it is not known, or ""; that is None then."""
+
+    ipvs_version: str
+    connection_table_size: int | None
+    timeouts: ConnectionTimeouts | None
+    sync_daemons: tuple[SyncDaemonStatus, ...] | None
+    settings: tuple[SettingStatus, ...]
+    problem: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """Everything CONTROL/MONITORING and `piranha status` show."""
+    """Everything CONTROL/MONITORING and `piranha status` show.
+
+    `pending` is the difference between the data path's table and the desired one; `foreign` names what stands in the
+    table and is not ours: it is never touched. `kernel` is None where the data path is not the kernel's.
+    """
 
     state: RunState
     reason: str
@@ -159,3 +302,7 @@ class EngineStatus:
     processes: tuple[ProcessStatus, ...]
     faults: tuple[Fault, ...]
     messages: tuple[str, ...] = ()
+    pending: tuple[PendingStep, ...] = ()
+    foreign: tuple[str, ...] = ()
+    addresses: tuple[AddressStatus, ...] = ()
+    kernel: KernelStatus | None = None

@@ -24,7 +24,17 @@ from piranha.errors import (
     PiranhaError,
     UnsafePlan,
 )
-from piranha.messages import ApplyRequest, ClearRequest, OverrideRequest, Refusal, SavedConfig, SaveRequest
+from piranha.messages import (
+    ApplyRequest,
+    ClearRequest,
+    ConnectionsAnswer,
+    ConnectionsQuery,
+    OverrideRequest,
+    Refusal,
+    SavedConfig,
+    SaveRequest,
+)
+from piranha.status import Source
 
 
 @dataclass
@@ -214,3 +224,22 @@ def test_an_engine_that_says_nothing_is_waited_for_only_so_long(make_wire: Calla
     wire.is_silent = True
     with pytest.raises(EngineUnavailable, match=r"did not answer GET /v1/status within 0.05 seconds"):
         EngineClient(wire.path, answer_within_s=0.05).status()
+
+
+def test_a_question_about_connections_goes_into_the_address(make_wire: Callable[..., Wire]) -> None:
+    wire = make_wire()
+    answer = ConnectionsAnswer((), 0, 0, True, 100, Source("kernel data path", 0.0), "")
+    wire.body = msgspec.json.encode(answer)
+    client = EngineClient(wire.path)
+    assert client.connections(ConnectionsQuery()) == answer
+    client.connections(ConnectionsQuery(client="192.0.2.0/24", vip="mark 9&limit=1", limit="5"))
+    paths = [path for _, path, _, _ in wire.asked]
+    assert paths == ["/v1/connections", "/v1/connections?client=192.0.2.0%2F24&vip=mark+9%26limit%3D1&limit=5"]
+
+
+def test_a_question_that_is_not_understood_names_its_field(make_wire: Callable[..., Wire]) -> None:
+    wire = make_wire()
+    wire.status, wire.body = 400, msgspec.json.encode(Refusal("bad_request", "no client", "", "client"))
+    with pytest.raises(EditRefused) as refused:
+        EngineClient(wire.path).connections(ConnectionsQuery(client="x"))
+    assert (refused.value.keyword, refused.value.sentence) == ("client", "no client")

@@ -31,6 +31,7 @@ _LINE_MAX = 2000
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "status": "running:status",
+        "connections": "connections:connections",
         "check": "checking:check",
         "show": "showing:show",
         "get": "getting:get",

@@ -17,7 +17,8 @@ from piranha.paths import from_environment
     type=click.Choice(DATA_PATHS),
     default="auto",
     show_default=True,
-    help="What moves the packets: the kernel's IPVS, or the embedded balancer (TCP, no privileges needed).",
+    help="What moves the packets: the kernel's IPVS, or the embedded balancer (TCP, no privileges needed). "
+    "auto: the kernel on the real system where it has IPVS.",
 )
 @click.option(
     "-n",
@@ -30,7 +31,10 @@ from piranha.paths import from_environment
 def pulse(root: str | None, data_path: str, nodaemon: bool, verbose: bool) -> None:
     """Run the engine: health checks, the table, and the API for the GUI and the commands.
 
-    SIGTERM or SIGINT stop it, SIGHUP applies the saved lvs.cf. Exit code 0: stopped as asked. 1: it could not start.
+    SIGTERM or SIGINT stop it and take its addresses and its table away; SIGUSR2 ends it and leaves both as they are for
+    the next engine (an upgrade). SIGHUP applies the saved lvs.cf.
+
+    Exit code 0: stopped as asked. 1: it could not start.
     """
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,

@@ -4,14 +4,34 @@ from collections.abc import Sequence
 
 from piranha.config.faults import Fault
 from piranha.messages import ApplyAnswer, History, Plan, PlannedStep, SaveAnswer, VersionInfo
-from piranha.status import EngineStatus, HealthState, RunState, ServerStatus, VirtualServerStatus
+from piranha.status import (
+    AddressState,
+    AddressStatus,
+    EngineStatus,
+    HealthState,
+    KernelStatus,
+    Rates,
+    RunState,
+    ServerStatus,
+    SettingStatus,
+    SettingVerdict,
+    VirtualServerStatus,
+)
 
 _SIGN = {HealthState.UP: "up", HealthState.DOWN: "DOWN", HealthState.UNKNOWN: "unknown"}
 _BRIEF_LINES = 60
 _CHANGES_TOLD = 2
 _HISTORY_HEADINGS = ("NUMBER", "TIME", "WHO", "FROM", "HOW", "SERIAL", "SHA-256", "", "CHANGES")
 _UNCERTAIN = "? The engine was killed during this save, and the file was changed by hand before its next start:"
-_HEADINGS = ("REAL SERVER", "ADDRESS", "HEALTH", "SINCE", "WEIGHT", "ACTIVE", "INACT", "TOTAL", "WHY")
+_HEADINGS = ("REAL SERVER", "ADDRESS", "HEALTH", "SINCE", "WEIGHT", "ACTIVE", "INACT", "TOTAL")
+_RATE_HEADINGS = ("CONN/S", "PKT/S IN", "OUT", "BYTES/S IN", "OUT")
+_STEPS_TOLD = 20
+_SETTING_SIGN = {
+    SettingVerdict.FITS: "ok",
+    SettingVerdict.ADVISED: "better",
+    SettingVerdict.WRONG: "WRONG",
+    SettingVerdict.UNKNOWN: "unknown",
+}
 
 
 def of_status(status: EngineStatus) -> str:
@@ -34,8 +54,76 @@ def of_status(status: EngineStatus) -> str:
     ]
     for virtual in status.virtual_servers:
         lines += ["", *_of_virtual(virtual)]
-    lines += ["", f"as of {status.at}"]
+    lines += _of_difference(status)
+    if status.addresses:
+        lines += ["", "Floating addresses", *_indented(aligned([_of_address(each) for each in status.addresses]))]
+    if status.kernel is not None:
+        lines += ["", *_of_kernel(status.kernel)]
+    lines += ["", f"as of {status.at}{_read_before(status)}"]
     return "\n".join(lines)
+
+
+def _read_before(status: EngineStatus) -> str:
+    sources = [server.traffic.source for virtual in status.virtual_servers for server in virtual.servers]
+    if not sources or sources[0].age_s is None:
+        return ""
+    return f", the table read {sources[0].age_s:.1f} s before ({sources[0].name})"
+
+
+def _of_difference(status: EngineStatus) -> list[str]:
+    """Return what the table has too little or too much, and what in it is not ours."""
+    lines: list[str] = []
+    if status.pending:
+        lines += ["", "The table is not yet what it should be:"]
+        lines += [
+            f"  {each.step}{f' - REFUSED: {each.refused}' if each.refused else ''}"
+            for each in status.pending[:_STEPS_TOLD]
+        ]
+        if len(status.pending) > _STEPS_TOLD:
+            lines.append(f"  and {len(status.pending) - _STEPS_TOLD} more")
+    if status.foreign:
+        lines += ["", "In the kernel's table and not ours (never touched):"]
+        lines += [f"  {each}" for each in status.foreign[:_STEPS_TOLD]]
+        if len(status.foreign) > _STEPS_TOLD:
+            lines.append(f"  and {len(status.foreign) - _STEPS_TOLD} more")
+    return lines
+
+
+def _of_address(told: AddressStatus) -> tuple[str, ...]:
+    is_fine = told.state in (AddressState.CARRIED, AddressState.WAS_THERE)
+    mac = f" ({told.mac})" if told.mac else ""
+    return (
+        told.address or "-",
+        told.label or told.device or "-",
+        told.source or "of nobody any more",
+        f"{told.state if is_fine else told.state.upper()}{mac}",
+        told.sentence or "-",
+    )
+
+
+def _of_kernel(kernel: KernelStatus) -> list[str]:
+    size = f", connection table of {kernel.connection_table_size}" if kernel.connection_table_size else ""
+    lines = [f"Kernel: IPVS {kernel.ipvs_version or 'unknown'}{size}"]
+    if kernel.problem:
+        lines.append(f"  ! {kernel.problem}")
+    if kernel.timeouts is not None:
+        told = kernel.timeouts
+        lines.append(f"  timeouts: tcp {told.tcp_s} s, tcpfin {told.tcp_fin_s} s, udp {told.udp_s} s")
+    if kernel.sync_daemons is not None:
+        running = [f"{each.role} on {each.interface}, id {each.sync_id}" for each in kernel.sync_daemons]
+        lines.append(f"  sync daemons: {'; '.join(running) or 'none'}")
+    return [*lines, *_indented(aligned([_of_setting(each) for each in kernel.settings]))]
+
+
+def _of_setting(told: SettingStatus) -> tuple[str, ...]:
+    todo = f" Type: {told.command}" if told.command and not told.is_managed else ""
+    managed = " (managed)" if told.is_managed else ""
+    shown = "-" if told.value is None else told.value
+    return told.name, shown, f"{_SETTING_SIGN[told.verdict]}{managed}", f"{told.why}{todo}"
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
 
 
 def _of_virtual(virtual: VirtualServerStatus) -> list[str]:
@@ -47,11 +135,31 @@ def _of_virtual(virtual: VirtualServerStatus) -> list[str]:
     lines = [f"{virtual.name}  {where}  {virtual.scheduler}{persistent}{configured}"]
     if virtual.refused:
         lines.append(f"  NOT SERVED: {virtual.refused}")
-    rows = [_HEADINGS, *(_of_server(server) for server in virtual.servers)]
-    return lines + [f"  {row}" for row in _aligned(rows)]
+    if virtual.traffic is not None:
+        lines.append(
+            f"  now: {_rates_in_words(virtual.traffic.rates)}; total: {virtual.traffic.connections} connections"
+        )
+    has_rates = any(server.traffic.rates is not None for server in virtual.servers)
+    headings = (*_HEADINGS, *(_RATE_HEADINGS if has_rates else ()), "WHY")
+    rows = [headings, *(_of_server(server, has_rates) for server in virtual.servers)]
+    return [*lines, *_indented(aligned(rows))]
 
 
-def _of_server(server: ServerStatus) -> tuple[str, ...]:
+def _rates_in_words(rates: Rates) -> str:
+    return (
+        f"{rates.connections} connections/s, in {rates.packets_in} packets/s and {rates.bytes_in} bytes/s, "
+        f"out {rates.packets_out} packets/s and {rates.bytes_out} bytes/s"
+    )
+
+
+def _of_rates(rates: Rates | None) -> tuple[str, ...]:
+    if rates is None:
+        return ("-",) * len(_RATE_HEADINGS)
+    told = (rates.connections, rates.packets_in, rates.packets_out, rates.bytes_in, rates.bytes_out)
+    return tuple(map(str, told))
+
+
+def _of_server(server: ServerStatus, has_rates: bool) -> tuple[str, ...]:
     traffic, health = server.traffic, server.health
     role = "" if server.role == "server" else f" ({server.role})"
     why = "; ".join(part for part in (health.reason, server.explanation) if part)
@@ -64,6 +172,7 @@ def _of_server(server: ServerStatus) -> tuple[str, ...]:
         str(traffic.active_connections),
         str(traffic.inactive_connections),
         str(traffic.connections),
+        *(_of_rates(traffic.rates) if has_rates else ()),
         why or "-",
     )
 
@@ -116,7 +225,7 @@ def brief(diff: str) -> str:
 def of_history(history: History, versions: Sequence[VersionInfo]) -> str:
     """Return some versions of the history as a table, and what is to know about it."""
     rows = [_HISTORY_HEADINGS, *(_of_version(each, history) for each in versions)]
-    lines = _aligned(rows) if versions else ["No version is kept."]
+    lines = aligned(rows) if versions else ["No version is kept."]
     if any(not each.is_certain for each in versions):
         lines += [_UNCERTAIN, "  nobody knows whether this text ever was lvs.cf."]
     kept = {each.token for each in history.versions}
@@ -171,7 +280,8 @@ def _of_faults(faults: Sequence[Fault]) -> list[str]:
     return [fault.located("lvs.cf") for fault in faults]
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines whose columns stand below each other."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

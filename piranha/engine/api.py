@@ -10,8 +10,8 @@ import os
 import pwd
 import re
 import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -19,10 +19,14 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
-from piranha.engine import openapi
+from piranha.engine import connections, openapi
+from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
+from piranha.engine.connections import QueryRefused
 from piranha.engine.guard import Turn
 from piranha.engine.history import NotKept
+from piranha.engine.kernel_facts import kernel_status
+from piranha.engine.kernel_tuning import KernelTuning
 from piranha.engine.service import Engine
 from piranha.errors import (
     ConfigConflict,
@@ -32,7 +36,16 @@ from piranha.errors import (
     PiranhaError,
     UnsafePlan,
 )
-from piranha.messages import ApplyRequest, ClearRequest, OverrideRequest, Refusal, RollbackRequest, SaveRequest
+from piranha.messages import (
+    ApplyRequest,
+    ClearRequest,
+    ConnectionsQuery,
+    OverrideRequest,
+    Refusal,
+    RollbackRequest,
+    SaveRequest,
+)
+from piranha.status import AddressStatus
 from piranha.system import unix_socket
 
 log = logging.getLogger("lvs")
@@ -47,10 +60,18 @@ class _BadRequest(PiranhaError):
     """The body is not what the call takes."""
 
 
-def application(engine: Engine) -> web.Application:
-    """Return the API in front of an engine."""
+def application(
+    engine: Engine,
+    *,
+    tuning: KernelTuning | None = None,
+    addresses: Callable[[], Iterable[AddressStatus]] = tuple,
+) -> web.Application:
+    """Return the API in front of an engine.
+
+    `tuning`: who sets the kernel's settings, if somebody does. `addresses` tells how the floating ones stand.
+    """
     app = web.Application(middlewares=[_refusals, _permissions], client_max_size=BODY_MAX)
-    calls = _Calls(engine)
+    calls = _Calls(engine, tuning, addresses)
     for call in openapi.CALLS:
         app.router.add_route(call.method, call.path, getattr(calls, call.name))
     return app
@@ -61,6 +82,8 @@ class _Calls:
     """One method a call; the names are the `operationId`s of the description."""
 
     engine: Engine
+    tuning: KernelTuning | None
+    addresses: Callable[[], Iterable[AddressStatus]]
 
     async def describe_api(self, request: web.Request) -> web.Response:
         return _answer(openapi.description())
@@ -93,7 +116,13 @@ class _Calls:
         return _answer(await self.engine.apply(await _body(request, ApplyRequest), _caller(request)))
 
     async def status(self, request: web.Request) -> web.Response:
-        return _answer(await self.engine.status())
+        told, balancer = await self.engine.status(), _balancer(self.engine)
+        is_managed = self.tuning is not None and self.tuning.is_managed
+        kernel = await kernel_status(balancer.path, balancer.cluster, is_managed=is_managed)
+        return _answer(replace(told, kernel=kernel, addresses=tuple(self.addresses())))
+
+    async def connections(self, request: web.Request) -> web.Response:
+        return _answer(await connections.asked(_balancer(self.engine).path, _query(request)))
 
     async def override(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.override(await _body(request, OverrideRequest), _caller(request)))
@@ -111,6 +140,21 @@ async def _body(request: web.Request, kind: type[_Body]) -> _Body:
         return msgspec.json.decode(await request.read() or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _BadRequest(f"The body of {request.method} {request.path} is not understood: {error}.") from error
+
+
+def _balancer(engine: Engine) -> Balancer:
+    return engine._balancer
+
+
+def _query(request: web.Request) -> ConnectionsQuery:
+    """Return the question in the address. A field that is not known would choose nothing, so it is refused."""
+    known = ConnectionsQuery.__dataclass_fields__
+    given = dict(request.query)
+    if len(given) != len(request.query):
+        raise _BadRequest("Each field of a query may stand there once.")
+    if unknown := sorted(given.keys() - known.keys()):
+        raise _BadRequest(f"There is no field {unknown[0]!r:.80} here; there are {', '.join(known)}.")
+    return ConnectionsQuery(**given)
 
 
 def _number(request: web.Request) -> int:
@@ -166,6 +210,8 @@ async def _answered(request: web.Request, handler: _Handler) -> web.StreamRespon
         return _answer(refusal, HTTPStatus.CONFLICT)
     except NotKept as error:
         return _answer(Refusal("not_found", str(error)), HTTPStatus.NOT_FOUND)
+    except QueryRefused as error:
+        return _answer(Refusal("bad_request", str(error), "", error.keyword), HTTPStatus.BAD_REQUEST)
     except EditRefused as error:
         refusal = Refusal("edit_refused", str(error), error.path, error.keyword)
         return _answer(refusal, HTTPStatus.UNPROCESSABLE_ENTITY)

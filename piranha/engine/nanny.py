@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from piranha.config.model import Address, Host, HostName, RealServerKey
 from piranha.engine.guard import Turn
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth, log_line, step, unheard
+from piranha.status import HealthState
 from piranha.system.probes import CannotCheck, Probed, probe
 
 log = logging.getLogger("piranha.nanny")
@@ -76,13 +77,14 @@ class Nanny:
         self,
         checks: Mapping[RealServerKey, Check],
         resolved: Mapping[HostName, Address] = MappingProxyType({}),
+        in_table: Collection[RealServerKey] = (),
     ) -> None:
         """Run exactly these checks from now on.
 
         An equal check goes on undisturbed; a changed one, or one whose name has another address now, begins anew
         at once and keeps its health until its next verdict; one that is gone stops, and its health is forgotten.
         `resolved` has the addresses of host names; a server whose name is not in it keeps its health and is not
-        checked.
+        checked. `in_table`: servers that a former engine put into the table; so they have been up.
         """
         moved = {name for name, _ in resolved.items() ^ self._resolved.items()}
         self._resolved = dict(resolved)
@@ -98,6 +100,9 @@ class Nanny:
             self._checks[key] = check
             self._healths.setdefault(key, unheard(self._clock()))
             self._tasks[key] = self._group.create_task(self._run(check), name=f"nanny {key}")
+        for key in self._healths.keys() & set(in_table):
+            if self._healths[key].state is HealthState.UNKNOWN:
+                self._healths[key] = replace(self._healths[key], was_up=True)
 
     def stop(self) -> None:
         """Stop all checks."""

@@ -1,7 +1,7 @@
 """The API's calls, and their OpenAPI description generated from the message types."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,7 +13,10 @@ from piranha import messages, status
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: method and path, the name of its handler, what it takes and what it answers."""
+    """One call: method and path, the name of its handler, what it takes and what it answers.
+
+    What a POST takes is its body; what a GET takes are fields of its query.
+    """
 
     method: str
     path: str
@@ -77,6 +80,14 @@ CALLS = (
     ),
     Call("GET", "/v1/status", "status", "What runs, with source and age.", None, status.EngineStatus),
     Call(
+        "GET",
+        "/v1/connections",
+        "connections",
+        "Which client is on which real server.",
+        messages.ConnectionsQuery,
+        messages.ConnectionsAnswer,
+    ),
+    Call(
         "POST",
         "/v1/overrides",
         "override",
@@ -127,7 +138,12 @@ def _operation(call: Call, schema_of: dict[type, dict[str, Any]]) -> dict[str, A
             {"name": name, "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
             for name in numbers
         ]
-    if call.takes:
+    if call.takes and call.method == "GET":
+        operation["parameters"] = [
+            {"name": each.name, "in": "query", "required": False, "schema": {"type": "string"}}
+            for each in fields(call.takes)
+        ]
+    elif call.takes:
         operation["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": schema_of[call.takes]}},

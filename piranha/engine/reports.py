@@ -5,31 +5,38 @@ import socket
 from collections.abc import Iterable, Mapping
 
 from piranha.config.faults import Fault
-from piranha.config.model import RealServer, RealServerKey, VirtualServer
-from piranha.engine.balancer import View
+from piranha.config.model import Forwarding, RealServer, RealServerKey, VirtualServer
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.nanny import Nanny
 from piranha.engine.version import Version
+from piranha.engine.view import View
 from piranha.health.machine import ServerHealth, checks_needed
 from piranha.ipvs.drain import Draining
-from piranha.ipvs.table import Counters, DestinationKey, TableKey
+from piranha.ipvs.plan import plan, sentence
+from piranha.ipvs.table import Counters, Destination, DestinationKey, Place, RemoveService, TableKey
 from piranha.status import (
     ConfigStatus,
     EngineStatus,
     Health,
     HealthState,
     OverrideStatus,
+    PendingStep,
     ProcessStatus,
+    Rates,
     RunState,
     ServerStatus,
+    ServiceTraffic,
     Source,
     Traffic,
     VirtualServerStatus,
 )
 from piranha.system.boot import monotonic, wall, wall_at
+from piranha.system.ipvs_netlink import Stats
+from piranha.system.ipvs_values import KernelReading
 
 _NEVER = Source("check", None)
 _NOT_CHECKED = Health(HealthState.UNKNOWN, "", None, _NEVER)
+_FORWARDING = {Forwarding.NAT: "masquerading", Forwarding.DIRECT: "direct routing", Forwarding.TUNNEL: "tunneling"}
 _Overridden = Mapping[RealServerKey, tuple[OverrideStatus, ...]]
 
 
@@ -46,7 +53,7 @@ def status_of(
     faults: tuple[Fault, ...],
     messages: tuple[str, ...],
 ) -> EngineStatus:
-    """Return everything CONTROL/MONITORING and `piranha status` show."""
+    """Return everything CONTROL/MONITORING and `piranha status` show, but for what the API adds: kernel, addresses."""
     report = _Report(view, nanny, overridden, data_path)
     running_for_s = monotonic() - started
     return EngineStatus(
@@ -66,7 +73,38 @@ def status_of(
         ),
         faults=faults,
         messages=messages,
+        pending=_pending(view),
+        foreign=_foreign(view),
     )
+
+
+def _pending(view: View) -> tuple[PendingStep, ...]:
+    """Return the steps from the table to the desired one. In most moments there is none."""
+    if view.trouble:
+        return ()
+    return tuple(
+        PendingStep(sentence(step), view.refused.get(step.key, ""))
+        for step in plan(view.ours, view.target.table)
+        # A service with somebody else's real servers in it is left to them.
+        if not (isinstance(step, RemoveService) and _strangers(view, step.key))
+    )
+
+
+def _foreign(view: View) -> tuple[str, ...]:
+    """Return in words what stands in the data path's table and is not ours."""
+    table = view.reading.table
+    services = [key.words for key in table if key not in view.ours]
+    servers = [f"{each} of {key.words}" for key in table if key in view.ours for each in _strangers(view, key)]
+    unspeakable = view.reading.foreign if isinstance(view.reading, KernelReading) else ()
+    return (*services, *servers, *unspeakable)
+
+
+def _strangers(view: View, key: TableKey) -> tuple[DestinationKey, ...]:
+    """Return the real servers of one of our services that somebody else added."""
+    there, ours = view.reading.table.get(key), view.ours.get(key)
+    if there is None or ours is None:
+        return ()
+    return tuple(each for each in there.destinations if each not in ours.destinations)
 
 
 def config_status(keeper: ConfigKeeper, saved: Version | None, running: Version | None, problem: str) -> ConfigStatus:
@@ -92,8 +130,15 @@ class _Report:
         self._view = view
         self._nanny = nanny
         self._overridden = overridden
-        self._table = Source(f"{data_path} data path", max(0.0, monotonic() - view.read_at))
-        self._shown: set[tuple[TableKey, DestinationKey]] = set()
+        age_s = None if view.trouble else max(0.0, monotonic() - view.read_at)
+        self._table = Source(f"{data_path} data path", age_s)
+        reading = view.reading
+        self._stats: Mapping[Place, Stats] = reading.stats if isinstance(reading, KernelReading) else {}
+        # The embedded data path has connections of its own to the real servers, whatever lvs.cf says.
+        self._forwards = data_path == "kernel"
+        self._service_stats: Mapping[TableKey, Stats] = (
+            reading.service_stats if isinstance(reading, KernelReading) else {}
+        )
 
     def virtual_servers(self) -> Iterable[VirtualServerStatus]:
         """Yield the configured virtual servers, then those that only drain."""
@@ -121,6 +166,7 @@ class _Report:
             is_active=virtual.is_active,
             refused=omitted or refused,
             servers=tuple(servers),
+            traffic=self._totals(key) if is_in_force else None,
         )
 
     def _server(self, virtual: VirtualServer, server: RealServer, is_in_force: bool) -> ServerStatus:
@@ -143,6 +189,7 @@ class _Report:
             traffic=self._traffic(place),
             overrides=self._overridden.get(key, ()) if key is not None else (),
             explanation=explanation or (weighed.explanation if weighed is not None else ""),
+            forwarding=self._forwarding(place),
         )
 
     def _health(self, key: RealServerKey | None) -> Health:
@@ -159,13 +206,11 @@ class _Report:
             checks_needed=checks_needed(check) if check is not None else 0,
         )
 
-    def _traffic(self, place: tuple[TableKey, DestinationKey] | None) -> Traffic:
+    def _traffic(self, place: Place | None) -> Traffic:
         if place is None:
             return Traffic(None, 0, 0, 0, 0, 0, self._table)
-        self._shown.add(place)
-        key, destination_key = place
-        entry = self._view.reading.table.get(key)
-        destination = entry.destinations.get(destination_key) if entry is not None else None
+        destination = self._destination(place)
+        stats = self._stats.get(place)
         counted = self._view.reading.counters.get(place, Counters())
         return Traffic(
             weight=destination.weight if destination is not None else None,
@@ -175,11 +220,36 @@ class _Report:
             bytes_in=counted.bytes_in,
             bytes_out=counted.bytes_out,
             source=self._table,
+            packets_in=stats.packets_in if stats is not None else None,
+            packets_out=stats.packets_out if stats is not None else None,
+            rates=_rates(stats) if stats is not None else None,
         )
+
+    def _totals(self, key: TableKey | None) -> ServiceTraffic | None:
+        stats = self._service_stats.get(key) if key is not None else None
+        if stats is None:
+            return None
+        return ServiceTraffic(
+            connections=stats.connections,
+            packets_in=stats.packets_in,
+            packets_out=stats.packets_out,
+            bytes_in=stats.bytes_in,
+            bytes_out=stats.bytes_out,
+            rates=_rates(stats),
+            source=self._table,
+        )
+
+    def _destination(self, place: Place) -> Destination | None:
+        entry = self._view.reading.table.get(place[0])
+        return entry.destinations.get(place[1]) if entry is not None else None
+
+    def _forwarding(self, place: Place | None) -> str:
+        destination = self._destination(place) if place is not None and self._forwards else None
+        return _FORWARDING[destination.forwarding] if destination is not None else ""
 
     def _unconfigured(self, key: TableKey) -> list[ServerStatus]:
         """Return the destinations of a service that no server block names: draining ones and the sorry server."""
-        entry = self._view.reading.table.get(key)
+        entry = self._view.ours.get(key)
         if entry is None:
             return []
         draining = {(drain.key, drain.destination_key): drain for drain in self._view.draining}
@@ -204,12 +274,13 @@ class _Report:
             traffic=self._traffic((key, destination_key)),
             drain_ends_in_s=ends_in_s,
             explanation="no real server is available" if drain is None else "removed from lvs.cf, drains",
+            forwarding=self._forwarding((key, destination_key)),
         )
 
     def _leftovers(self) -> Iterable[VirtualServerStatus]:
         """Yield the services that are no longer configured and still drain."""
         configured = {self._table_key(virtual) for virtual in self._view.cluster.active_virtual_servers}
-        for key, entry in self._view.reading.table.items():
+        for key, entry in self._view.ours.items():
             if key in configured:
                 continue
             yield VirtualServerStatus(
@@ -224,7 +295,18 @@ class _Report:
                 is_active=False,
                 refused="",
                 servers=tuple(self._unconfigured(key)),
+                traffic=self._totals(key),
             )
 
     def _table_key(self, virtual: VirtualServer) -> TableKey | None:
         return self._view.target.services.get(virtual.id)
+
+
+def _rates(stats: Stats) -> Rates:
+    return Rates(
+        stats.connections_ps,
+        stats.packets_in_ps,
+        stats.packets_out_ps,
+        stats.bytes_in_ps,
+        stats.bytes_out_ps,
+    )

@@ -4,21 +4,30 @@ import asyncio
 import logging
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from aiohttp import web
 
 from piranha.engine import api
 from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
 from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper
+from piranha.engine.router import Router
 from piranha.engine.service import Engine
 from piranha.errors import ConfigUnavailable, PiranhaError
+from piranha.ipvs.table import DataPath
 from piranha.messages import ApplyRequest
 from piranha.paths import Paths
 from piranha.system import unix_socket
 from piranha.system.boot import monotonic
 from piranha.system.embedded import EmbeddedPath
+from piranha.system.ipvs_socket import KernelUnavailable
+from piranha.system.kernel_ipvs import KernelPath
 from piranha.system.lvs_cf import piranha_gid
 
 log = logging.getLogger("pulse")
@@ -27,12 +36,10 @@ DATA_PATHS = ("auto", "kernel", "embedded")
 
 
 def serve(paths: Paths, data_path: str) -> None:
-    """Run the engine until SIGTERM or SIGINT. Raises PiranhaError where it cannot start."""
-    if data_path == "kernel":
-        raise PiranhaError("This version has no kernel data path yet. Start with --data-path embedded.")
+    """Run the engine until SIGTERM, SIGINT or SIGUSR2. Raises PiranhaError where it cannot start."""
     _take_all_descriptors()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(paths))
+        runner.run(_serve(paths, data_path))
 
 
 def _take_all_descriptors() -> None:
@@ -53,43 +60,123 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _serve(paths: Paths) -> None:
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The data path, and what an administrator should know about the choice, "" for nothing."""
+
+    path: DataPath
+    notice: str = ""
+
+
+def choose_data_path(paths: Paths, wanted: str, kernel: Callable[[], KernelPath] = KernelPath) -> _Chosen:
+    """Return the data path for `--data-path`. Raises KernelUnavailable where the kernel's was asked for and is none.
+
+    "auto" is the kernel on the real system, where it can be used; never for another root, whose engine would program
+    the one table of this machine.
+    """
+    if wanted == "kernel":
+        return _Chosen(kernel())
+    if wanted == "embedded" or not paths.is_system:
+        return _Chosen(EmbeddedPath())
+    try:
+        return _Chosen(kernel())
+    except KernelUnavailable as unavailable:
+        return _Chosen(
+            EmbeddedPath(),
+            f"{unavailable} Until then the embedded data path is used: TCP only, and connections end with the engine.",
+        )
+
+
+async def _serve(paths: Paths, data_path: str) -> None:
     try:
         paths.run.mkdir(parents=True, exist_ok=True)
         paths.state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PiranhaError(f"Cannot use {error.filename}: {error.strerror}.") from error
-    stop, reload = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    signals = _Signals(asyncio.get_running_loop())
     keeper = ConfigKeeper(paths)
     # The socket first: whoever has it is the only engine here, and touches running.cf and the table.
     listener = unix_socket.listen(paths.socket, mode=0o660, gid=piranha_gid() if paths.is_system else None)
-    async with EmbeddedPath() as path, asyncio.TaskGroup() as tasks:
-        balancer = Balancer(path, tasks, monotonic)
-        engine = Engine(keeper, balancer, monotonic)
+    async with AsyncExitStack() as stack:
+        stack.callback(paths.socket.unlink, missing_ok=True)
+        stack.callback(listener.close)
+        chosen = choose_data_path(paths, data_path)
+        stack.push_async_callback(chosen.path.close)
+        if chosen.notice:
+            log.warning("%s", chosen.notice)
+        router = Router(paths, chosen.path) if isinstance(chosen.path, KernelPath) else None
+        await _run(paths, keeper, listener, signals, chosen, router)
+    log.info("Terminating as asked.")
+    if signals.leaves_everything:
+        return
+    try:
+        keeper.note_stopped_by_operator()
+    except ConfigUnavailable as error:
+        log.warning("%s", error)
+
+
+async def _run(
+    paths: Paths,
+    keeper: ConfigKeeper,
+    listener: socket.socket,
+    signals: "_Signals",
+    chosen: _Chosen,
+    router: Router | None,
+) -> None:
+    """Run until a signal says stop; then leave the router as that signal wants it."""
+    path = chosen.path
+    async with asyncio.TaskGroup() as tasks:
+        balancer = router.balancer(tasks) if router is not None else Balancer(path, tasks, monotonic)
+
+        def notices() -> tuple[str, ...]:
+            told = (chosen.notice,) if chosen.notice else ()
+            return (*told, *router.notices()) if router is not None else told
+
+        engine = Engine(keeper, balancer, monotonic, notices)
         ours = [
             tasks.create_task(balancer.run(), name="balancer"),
             tasks.create_task(balancer.keep_resolving(), name="names"),
-            tasks.create_task(_apply_on(reload, engine), name="reload"),
+            tasks.create_task(_apply_on(signals.reload, engine), name="reload"),
         ]
+        if router is not None:
+            ours.append(tasks.create_task(router.floating.run(), name="addresses"))
         await engine.start()
         ours.append(tasks.create_task(engine.keep_watching(), name="history"))
         log.info("The engine runs (data path: %s, socket: %s).", path.name, paths.socket)
         try:
-            await api.serve(api.application(engine), listener, stop)
+            await api.serve(_application(engine, router), listener, signals.stop)
         finally:
             paths.socket.unlink(missing_ok=True)
             balancer.nanny.stop()
             for task in ours:
                 task.cancel()
-    log.info("Terminating as asked.")
-    try:
-        keeper.note_stopped_by_operator()
-    except ConfigUnavailable as error:
-        log.warning("%s", error)
+    if router is not None:
+        await router.stop(balancer, leaves_everything=signals.leaves_everything)
+
+
+def _application(engine: Engine, router: Router | None) -> web.Application:
+    if router is None:
+        return api.application(engine)
+    return api.application(engine, tuning=router.tuning, addresses=router.floating.standings)
+
+
+class _Signals:
+    """What the signals asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.stop = asyncio.Event()
+        self.reload = asyncio.Event()
+        self.leaves_everything = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
+        loop.add_signal_handler(signal.SIGUSR2, self._leave)
+
+    def _leave(self) -> None:
+        if not self.stop.is_set():
+            log.info("Ending for another engine: table, addresses and settings stay.")
+            self.leaves_everything = True
+            self.stop.set()
 
 
 async def _apply_on(reload: asyncio.Event, engine: Engine) -> None:

@@ -13,11 +13,13 @@ from piranha.config.diffs import diff
 from piranha.config.faults import Fault, in_file_order
 from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
 from piranha.engine import abilities, override_store, reports
-from piranha.engine.balancer import Balancer, active_servers
+from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
 from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper, described
+from piranha.engine.servers import active_servers
 from piranha.engine.version import Version
+from piranha.engine.view import Preview
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
 from piranha.health.overrides import Kind, Override, next_number, with_override
 from piranha.messages import (
@@ -36,6 +38,7 @@ from piranha.messages import (
 )
 from piranha.status import EngineStatus, OverrideStatus
 from piranha.system.boot import wall
+from piranha.system.ipvs_socket import KernelUnavailable
 
 log = logging.getLogger("lvs")
 
@@ -47,12 +50,19 @@ REFUSALS_TOLD = 5
 
 
 class Engine:
-    """What the API calls. `now` is monotonic seconds."""
+    """What the API calls. `now` is monotonic seconds; `notices` are sentences of the parts around it for the status."""
 
-    def __init__(self, keeper: ConfigKeeper, balancer: Balancer, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        keeper: ConfigKeeper,
+        balancer: Balancer,
+        now: Callable[[], float],
+        notices: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
         self._keeper = keeper
         self._balancer = balancer
         self._now = now
+        self._notices = notices
         self._started = now()
         self._running: Version | None = None
         self._messages: tuple[str, ...] = ()
@@ -70,6 +80,7 @@ class Engine:
             for message in self._messages:
                 log.warning("%s", message)
             if version is None:
+                self._balancer.begin()
                 return
             self._running = version
             _log_running(self._keeper, version)
@@ -122,7 +133,7 @@ class Engine:
         """Return what Apply would do. Raises ConfigUnavailable if lvs.cf cannot be read."""
         version = await self._saved_version()
         cluster = version.loaded.cluster
-        preview = await self._balancer.preview(cluster)
+        preview = await self._preview(cluster)
         running_text = self._running.loaded.document.text if self._running else ""
         return Plan(
             token=version.token,
@@ -143,7 +154,7 @@ class Engine:
                 raise ConfigConflict("", version.loaded.document.text)
             if refusals := _refusals(version):
                 raise UnsafePlan(f"lvs.cf has errors in what would run. {_listed(refusals)}")
-            preview = await self._balancer.preview(version.loaded.cluster)
+            preview = await self._preview(version.loaded.cluster)
             if preview.objection is not None and not request.force:
                 raise UnsafePlan(preview.objection)
             await asyncio.to_thread(self._keeper.note_applied, version)
@@ -212,8 +223,14 @@ class Engine:
             data_path=self._balancer.path.name,
             started=self._started,
             faults=in_file_order(saved.loaded.faults) if saved else (),
-            messages=self._messages,
+            messages=(*self._messages, *self._balancer.notices, *self._notices()),
         )
+
+    async def _preview(self, cluster: Cluster) -> Preview:
+        try:
+            return await self._balancer.preview(cluster)
+        except KernelUnavailable as unavailable:
+            raise ConfigUnavailable(str(unavailable)) from unavailable
 
     async def _catch_up(self) -> None:
         """Take into the history what others wrote; a history in trouble is told and stops nothing."""
@@ -290,7 +307,8 @@ class Engine:
             for virtual in view.cluster.active_virtual_servers
             if virtual.key in services
             and (key := view.target.services.get(virtual.id)) is not None
-            and not any(each.weight for each in view.target.table[key].destinations.values())
+            and (entry := view.target.table.get(key)) is not None
+            and not any(each.weight for each in entry.destinations.values())
         )
 
     async def _keep(self, overrides: tuple[Override, ...]) -> None:

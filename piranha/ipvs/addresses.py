@@ -6,6 +6,7 @@ on one alias: an alias is no more than the label of an address.
 Rule 3: only what we added is taken away. An address that somebody else put there is used as it is and left there.
 Rule 4: a new address comes before an old one goes. A removal never takes others' addresses of the same network along,
 and one of ours never stays in front of them: in front is the address that the kernel gives new connections.
+Rule 5: an address that lvs.cf names no more stays while connections drain through it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, ip_address, ip_interface
 
-from piranha.config.model import Address, Cluster, FloatingAddress, Forwarding, HostName, ServiceKind
+from piranha.config.model import Address, Cluster, FloatingAddress, Forwarding, HostName
 
 LABEL_MAX = 15
 """Characters in the name of an interface or a label (IFNAMSIZ of linux/if.h, less the end)."""
@@ -55,10 +56,14 @@ class WantedAddress:
 
 @dataclass(frozen=True, slots=True)
 class RefusedAddress:
-    """A floating address that no router can carry as it is configured, and what to do about it."""
+    """A floating address that no router can carry as it is configured, and what to do about it.
+
+    `is_unknown`: it is a host name whose address nobody said yet.
+    """
 
     source: str
     sentence: str
+    is_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,8 @@ def wanted_addresses(
 ) -> tuple[tuple[WantedAddress, ...], tuple[RefusedAddress, ...]]:
     """Return the floating addresses of the active router, in file order, the NAT router's last; and what is refused.
 
-    It is for the caller to know whether this router is active: a passive one wants none.
+    It is for the caller to know whether this router is active: a passive one wants none. Where no virtual server is
+    active, there is none either, the NAT router's included.
     """
     wanted: dict[Address, WantedAddress] = {}
     refused: list[RefusedAddress] = []
@@ -174,7 +180,7 @@ def wanted_addresses(
         address = resolved.get(floating.host) if isinstance(floating.host, str) else floating.host
         if address is None:
             sentence = f"The name {floating.host} was not found. Write its address, or tell the resolver the name."
-            refused.append(RefusedAddress(source, sentence))
+            refused.append(RefusedAddress(source, sentence, is_unknown=True))
         elif address not in wanted:
             sentence = _why_not(address, floating.device, mask)
             if sentence:
@@ -188,8 +194,7 @@ def _asked(cluster: Cluster) -> Iterable[tuple[str, FloatingAddress, IPv4Address
     for virtual in cluster.active_virtual_servers:
         if virtual.address is not None:
             yield virtual.id, virtual.address, virtual.vip_nmask
-    is_lvs = cluster.service is ServiceKind.LVS
-    if is_lvs and cluster.forwarding is Forwarding.NAT and cluster.nat_router is not None:
+    if cluster.active_virtual_servers and cluster.forwarding is Forwarding.NAT and cluster.nat_router is not None:
         yield NAT_ROUTER, cluster.nat_router, cluster.nat_nmask
 
 
@@ -228,10 +233,39 @@ def _wanted(address: Address, device: str, mask: IPv4Address | None, source: str
     return WantedAddress(Held(base, address, prefix), device, broadcast, source)
 
 
-def plan(present: Present, owned: Collection[Held], wanted: Collection[WantedAddress]) -> AddressPlan:
+def to_spare(
+    owned: Collection[Held],
+    wanted: Collection[WantedAddress],
+    before: Collection[WantedAddress],
+    draining: Collection[Address] = (),
+    is_unsure: bool = False,
+) -> frozenset[Held]:
+    """Return which of our addresses stay for now though nothing wants them any more.
+
+    `draining`: the addresses of virtual servers that left lvs.cf and still have connections; these need the NAT
+    router's address for their answers too. `is_unsure`: some host names of lvs.cf have no address yet; then what this
+    run did not want `before` may be theirs, and a former run claimed it: no client loses it because a resolver is late.
+    """
+    addresses = {each.held.address for each in wanted}
+    known = {each.held: each.source for each in before}
+    return frozenset(
+        held
+        for held in owned
+        if held.address not in addresses
+        and (
+            held.address in draining
+            or (bool(draining) and known.get(held) == NAT_ROUTER)
+            or (is_unsure and held not in known)
+        )
+    )
+
+
+def plan(
+    present: Present, owned: Collection[Held], wanted: Collection[WantedAddress], spared: Collection[Held] = ()
+) -> AddressPlan:
     """Return what to do so that this router carries the wanted addresses and no other of ours.
 
-    `owned`: what we added, as it was written down.
+    `owned`: what we added, as it was written down. `spared`: what stays all the same (`to_spare`).
     """
     there = {each.held: each for each in present.addresses}
     ours = {held for held in owned if held in there}
@@ -252,7 +286,7 @@ def plan(present: Present, owned: Collection[Held], wanted: Collection[WantedAdd
             now = there[each.held]
             if each.held in in_front or (now.label, now.broadcast) != (each.label, each.broadcast):
                 reseats.append(ReseatAddress(each, _stand_in(each.held, there)))
-    kept = {each.held for each in wanted}
+    kept = {each.held for each in wanted}.union(spared)
     # Secondaries first: then no primary of ours has to hand its place on to another one that goes too.
     gone = [each for each in present.addresses if each.held in ours and each.held not in kept]
     gone.sort(key=lambda each: not each.is_secondary)

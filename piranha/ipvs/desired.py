@@ -6,10 +6,12 @@ one is first is a matter of the file, never of health.
 Rule 3: under `direct` and `tunnel` a packet keeps its port, so the destination has the service's. A mark
 stands for several ports: port 0 keeps the client's, unless the real server has a port of its own under `nat`.
 Rule 4: what drains stays, with weight 0, until `drain` says that it is over.
+Rule 5: a server that is in the table already and was not heard of yet (after a restart) keeps the weight it has there
+until its first verdict, and so does a sorry server until every check has had its say.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from piranha.config.model import (
@@ -34,7 +36,7 @@ class Desired:
 
     `links` says where each real server stands, or would stand if its weight allowed it; `services` the same
     for virtual servers, by written path; `sorry` which destination is a sorry server in force. `omitted`
-    says, by written path, why a block is not served.
+    says, by written path, why a block is not served. `ipv6_marks` are the firewall marks of IPv6 packets.
     """
 
     table: Table
@@ -42,6 +44,7 @@ class Desired:
     omitted: Mapping[str, str]
     services: Mapping[str, TableKey] = field(default_factory=lambda: MappingProxyType({}))
     sorry: Mapping[TableKey, DestinationKey] = field(default_factory=lambda: MappingProxyType({}))
+    ipv6_marks: frozenset[TableKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class _Placed:
     key: TableKey
     servers: tuple[tuple[RealServer, RealServerKey, DestinationKey], ...]
     sorry: DestinationKey | None
+    version: int
+    """The IP version of its packets."""
 
 
 def desired(
@@ -60,14 +65,20 @@ def desired(
     weighed: Mapping[RealServerKey, Weighed],
     resolved: Mapping[HostName, Address],
     draining: Collection[Draining] = (),
+    present: Table = MappingProxyType({}),
+    unheard: Collection[RealServerKey] = (),
 ) -> Desired:
-    """Return the table that the cluster, the weights and the drains ask for."""
+    """Return the table that the cluster, the weights and the drains ask for.
+
+    `unheard`: servers whose first check is still to come; those in `present` stay as they are there.
+    """
     omitted: dict[str, str] = {}
     entries: dict[TableKey, tuple[Service, dict[DestinationKey, Destination]]] = {}
     links: dict[RealServerKey, Place] = {}
     services: dict[str, TableKey] = {}
     sorry: dict[TableKey, DestinationKey] = {}
     named: set[Place] = set()
+    ipv6_marks: set[TableKey] = set()
     for placed in _placed(cluster, resolved, omitted):
         destinations: dict[DestinationKey, Destination] = {}
         for _, real_key, destination_key in placed.servers:
@@ -76,12 +87,18 @@ def desired(
             verdict = weighed.get(real_key)
             if verdict is not None and verdict.weight is not None:
                 destinations[destination_key] = Destination(cluster.forwarding, verdict.weight)
-        if placed.sorry is not None and _is_sorry(placed, weighed):
+            elif real_key in unheard and (there := _there(present, placed.key, destination_key)) is not None:
+                destinations[destination_key] = Destination(cluster.forwarding, there.weight)
+        if placed.sorry is not None and (
+            _is_sorry(placed, weighed) or _stays_sorry(placed, destinations, present, unheard)
+        ):
             destinations[placed.sorry] = Destination(cluster.forwarding, 1)
             sorry[placed.key] = placed.sorry
             named.add((placed.key, placed.sorry))
         services[placed.virtual.id] = placed.key
-        entries[placed.key] = (_service(placed.virtual, placed.key), destinations)
+        if placed.key.fwmark and placed.version == 6:
+            ipv6_marks.add(placed.key)
+        entries[placed.key] = (_service(placed), destinations)
     for drain in draining:
         if drain.place not in named:
             _, destinations = entries.setdefault(drain.key, (drain.service, {}))
@@ -93,7 +110,19 @@ def desired(
         MappingProxyType(omitted),
         MappingProxyType(services),
         MappingProxyType(sorry),
+        frozenset(ipv6_marks),
     )
+
+
+def with_late_marks(target: Desired, present: Table) -> Desired:
+    """Return the desired table without the IPv6 marks that have no destination and are not there yet.
+
+    The kernel wants an IP version for a mark, and a key has none: it is that of the destinations it is added with.
+    """
+    late = {key for key in target.ipv6_marks - present.keys() if not target.table[key].destinations}
+    if not late:
+        return target
+    return replace(target, table=MappingProxyType({key: each for key, each in target.table.items() if key not in late}))
 
 
 def configured(cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozenset[Place]:
@@ -124,7 +153,8 @@ def _placed(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dic
             servers = _servers(cluster, virtual, service_key, key, resolved, omitted)
             sorry_port = 0 if key.fwmark else key.port
             sorry = DestinationKey(virtual.sorry_server, sorry_port) if virtual.sorry_server is not None else None
-            found[key] = _Placed(virtual, service_key, key, servers, sorry)
+            version = _version(virtual, key, servers, resolved)
+            found[key] = _Placed(virtual, service_key, key, servers, sorry, version)
     return tuple(found.values())
 
 
@@ -174,6 +204,44 @@ def _is_sorry(placed: _Placed, weighed: Mapping[RealServerKey, Weighed]) -> bool
     return all(verdict.weight is None or verdict.weight <= 0 for verdict in in_table)
 
 
+def _stays_sorry(
+    placed: _Placed,
+    destinations: Mapping[DestinationKey, Destination],
+    present: Table,
+    unheard: Collection[RealServerKey],
+) -> bool:
+    """Say whether a sorry server that is in the table goes on: nobody serves, and not every check was heard yet.
+
+    An engine that starts again while no real server is up finds the table so.
+    """
+    return (
+        placed.sorry is not None
+        and _there(present, placed.key, placed.sorry) is not None
+        and any(real_key in unheard for _, real_key, _ in placed.servers)
+        and not any(destination.weight > 0 for destination in destinations.values())
+    )
+
+
+def _there(present: Table, key: TableKey, destination_key: DestinationKey) -> Destination | None:
+    entry = present.get(key)
+    return entry.destinations.get(destination_key) if entry is not None else None
+
+
+def _version(
+    virtual: VirtualServer,
+    key: TableKey,
+    servers: tuple[tuple[RealServer, RealServerKey, DestinationKey], ...],
+    resolved: Mapping[HostName, Address],
+) -> int:
+    """Return the IP version of a service's packets. A mark has none of its own: its virtual IP address says it."""
+    if key.address is not None:
+        return key.address.version
+    address = _resolved(virtual.address.host, resolved) if virtual.address is not None else None
+    if address is not None and int(address):
+        return address.version
+    return servers[0][2].address.version if servers else 4
+
+
 def _table_key(virtual: VirtualServer, resolved: Mapping[HostName, Address]) -> TableKey | None:
     if virtual.fwmark:
         return TableKey(fwmark=virtual.fwmark)
@@ -183,9 +251,10 @@ def _table_key(virtual: VirtualServer, resolved: Mapping[HostName, Address]) -> 
     return None if address is None else TableKey(virtual.protocol, address, virtual.port)
 
 
-def _service(virtual: VirtualServer, key: TableKey) -> Service:
-    is_ipv6 = key.address is not None and key.address.version == 6
-    width = 128 if is_ipv6 else 32
+def _service(placed: _Placed) -> Service:
+    virtual, is_ipv6 = placed.virtual, placed.version == 6
+    # The prefix of a mark is counted in an IPv4 netmask: 32 is each client alone, in either IP version.
+    width = 128 if is_ipv6 and not placed.key.fwmark else 32
     # `pmask` is an IPv4 mask; it says nothing about IPv6 clients, who are told apart one by one.
     masked = virtual.persistent_s > 0 and virtual.pmask is not None and not is_ipv6
     prefix = int(virtual.pmask).bit_count() if masked and virtual.pmask is not None else width

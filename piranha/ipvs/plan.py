@@ -33,9 +33,13 @@ _FORWARDING: Mapping[Forwarding, str] = MappingProxyType(
 )
 
 
-def plan(present: Table, desired: Table, ending: Collection[Place] = ()) -> tuple[Step, ...]:
-    """Return the steps from `present` to `desired`; a removal from a place in `ending` ends its connections
-    too.
+def plan(
+    present: Table, desired: Table, ending: Collection[Place] = (), *, newest_first: bool = False
+) -> tuple[Step, ...]:
+    """Return the steps from `present` to `desired`; a removal from a place in `ending` ends its connections too.
+
+    `newest_first`: the table puts a new destination before the others, as the kernel does; so they are added from the
+    last to the first, and stand in the desired order where they are added together.
     """
     steps: list[Step] = []
     for key, entry in desired.items():
@@ -44,7 +48,9 @@ def plan(present: Table, desired: Table, ending: Collection[Place] = ()) -> tupl
             steps.append(AddService(key, entry.service))
         elif there.service != entry.service:
             steps.append(EditService(key, entry.service))
-        steps += _destination_steps(key, there.destinations if there is not None else {}, entry.destinations)
+        steps += _destination_steps(
+            key, there.destinations if there is not None else {}, entry.destinations, newest_first
+        )
     for key, there in present.items():
         entry_after = desired.get(key)
         kept = entry_after.destinations if entry_after is not None else {}
@@ -62,6 +68,7 @@ def _destination_steps(
     key: TableKey,
     present: Mapping[DestinationKey, Destination],
     desired: Mapping[DestinationKey, Destination],
+    newest_first: bool,
 ) -> list[Step]:
     new: list[Step] = []
     rising: list[Step] = []
@@ -73,6 +80,8 @@ def _destination_steps(
         elif there != destination:
             edits = rising if destination.weight >= there.weight else falling
             edits.append(EditDestination(key, destination_key, destination))
+    if newest_first:
+        new.reverse()
     return [*new, *rising, *falling]
 
 

@@ -4,12 +4,13 @@ The same shapes describe the table as it should be (`ipvs.desired`), as it is (w
 and the embedded data path's own. Addresses are resolved here: the table knows no names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol as Interface
 
 from piranha.config.model import Address, Forwarding, Protocol
+from piranha.errors import StepRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,14 @@ class DataPath(Interface):
         """Return "kernel" or "embedded"."""
         ...
 
+    @property
+    def shares(self) -> bool:
+        """Say whether the table is the machine's: others may have entries there, and it outlives this process.
+
+        A new destination comes before the others there; in a table of our own it comes behind them.
+        """
+        ...
+
     async def present(self) -> Reading:
         """Return the table as it is now, read, not remembered."""
         ...
@@ -175,6 +184,23 @@ class DataPath(Interface):
         """Take one step. Raises StepRefused with a sentence; nothing else is changed then."""
         ...
 
+    async def apply_many(self, steps: Sequence[Step]) -> tuple[StepRefused | None, ...]:
+        """Take steps in their order; return for each None, or why it was refused. One refused stops no other."""
+        ...
+
     async def close(self) -> None:
         """Let go of everything the process holds. The kernel's table stays; embedded connections end."""
         ...
+
+
+async def one_by_one(apply: Callable[[Step], Awaitable[None]], steps: Sequence[Step]) -> tuple[StepRefused | None, ...]:
+    """Take steps by a path that knows no batches; what `DataPath.apply_many` promises."""
+    answers: list[StepRefused | None] = []
+    for step in steps:
+        try:
+            await apply(step)
+        except StepRefused as refusal:
+            answers.append(refusal)
+        else:
+            answers.append(None)
+    return tuple(answers)

@@ -14,9 +14,10 @@ import asyncio
 import errno
 import logging
 import socket
+from collections.abc import Sequence
 from enum import Enum, auto
 from ipaddress import ip_address
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Self
 
 from piranha.config.model import Address
@@ -39,6 +40,7 @@ from piranha.ipvs.table import (
     Service,
     Step,
     TableKey,
+    one_by_one,
 )
 from piranha.system import descriptors
 from piranha.system.listening import family_of, open_listener, why_not_bound, why_not_served
@@ -48,10 +50,8 @@ log = logging.getLogger("lvs")
 
 CONNECT_LIMIT_S = 5.0
 """How long a real server may take to accept a connection."""
-
 REMEMBERS_ENDED_S = 120.0
 """How long an ended connection counts as inactive: the kernel's TIME_WAIT."""
-
 _ACCEPTS_AT_ONCE = 64
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _EXHAUSTED_PAUSE_S = 0.1
@@ -188,6 +188,9 @@ class EmbeddedPath:
     counts as inactive. All methods belong to the loop that called first.
     """
 
+    name = "embedded"
+    shares = False
+
     def __init__(self, connect_limit_s: float = CONNECT_LIMIT_S, remembers_ended_s: float = REMEMBERS_ENDED_S) -> None:
         self._connect_limit_s = connect_limit_s
         self._remembers_ended_s = remembers_ended_s
@@ -204,15 +207,8 @@ class EmbeddedPath:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         await self.close()
-
-    @property
-    def name(self) -> str:
-        """Return "embedded"."""
-        return "embedded"
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -260,6 +256,10 @@ class EmbeddedPath:
                 self._edit(self._farm(key), destination_key, destination)
             case RemoveDestination(key, destination_key, ends_connections):
                 self._remove(self._farm(key), destination_key, ends_connections)
+
+    async def apply_many(self, steps: Sequence[Step]) -> tuple[StepRefused | None, ...]:
+        """Take steps in their order; return for each None, or why it was refused."""
+        return await one_by_one(self.apply, steps)
 
     async def close(self) -> None:
         """Stop listening and reset every connection."""

@@ -66,6 +66,7 @@ class KernelPath:
     """The kernel's IPVS. Its calls run in a thread of their own, one after the other."""
 
     name = "kernel"
+    shares = True
 
     def __init__(self, *, loads_modules: bool = True, limit_s: float = LIMIT_S) -> None:
         """Find IPVS in the kernel, for the network namespace of the calling thread. Raises KernelUnavailable.

@@ -20,6 +20,7 @@ from piranha.paths import Paths
 from piranha.resources import tree
 from piranha.web import (
     auth,
+    connections,
     furniture,
     global_settings,
     monitor,
@@ -89,6 +90,7 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
         auth.blueprint,
         pages.blueprint,
         monitor.blueprint,
+        connections.blueprint,
         global_settings.blueprint,
         redundancy.blueprint,
         virtual_servers.blueprint,

@@ -1,7 +1,7 @@
 """Doubles for the engine's tests: a data path that keeps a table, and probes that answer as they are told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -26,8 +26,10 @@ from piranha.ipvs.table import (
     RemoveService,
     Step,
     TableKey,
+    one_by_one,
 )
 from piranha.paths import Paths
+from piranha.system.ipvs_socket import KernelUnavailable
 from piranha.system.probes import Probed
 
 
@@ -41,8 +43,12 @@ class TablePath:
     refuses: dict[TableKey, str] = field(default_factory=dict)
     refused: dict[TableKey, str] = field(default_factory=dict)
     name: str = "embedded"
+    shares: bool = False
+    unavailable: str = ""
 
     async def present(self) -> Reading:
+        if self.unavailable:
+            raise KernelUnavailable(self.unavailable)
         counted = {
             (key, each): self.counters.get((key, each), Counters())
             for key, entry in self.entries.items()
@@ -71,6 +77,9 @@ class TablePath:
             case RemoveDestination(key, place):
                 self._set(key, {at: each for at, each in self.entries[key].destinations.items() if at != place})
         self.taken.append(step)
+
+    async def apply_many(self, steps: Sequence[Step]) -> tuple[StepRefused | None, ...]:
+        return await one_by_one(self.apply, steps)
 
     async def close(self) -> None:
         self.entries.clear()

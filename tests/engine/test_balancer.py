@@ -4,11 +4,17 @@ import asyncio
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from piranha.config.model import Protocol
+import pytest
+
+from piranha.config.model import Cluster, Forwarding, Protocol
 from piranha.engine import balancer as balancer_module
 from piranha.engine.balancer import Balancer
+from piranha.engine.role import ACTIVE, Standing
+from piranha.engine.table_store import TableStore
 from piranha.health.overrides import Override
-from piranha.ipvs.table import Counters, RemoveDestination, TableKey
+from piranha.ipvs.drain import Draining
+from piranha.ipvs.ownership import Owned
+from piranha.ipvs.table import Counters, Destination, DestinationKey, Entry, RemoveDestination, Service, TableKey
 
 
 async def settled(balancer: Balancer) -> None:
@@ -222,3 +228,298 @@ async def test_what_the_data_path_does_not_serve_is_logged_once_and_when_it_is_s
     await balancer.turn()
     await balancer.turn()
     assert caplog.messages == ["Address 127.0.0.2 is not on this machine.", "TCP 127.0.0.2:80 is served now."]
+
+
+# A table that others use too
+
+WEB = TableKey(Protocol.TCP, IPv4Address("127.0.0.2"), 80)
+OTHERS = TableKey(Protocol.TCP, IPv4Address("127.0.0.9"), 443)
+
+
+def place(written: str) -> DestinationKey:
+    address, _, port = written.partition(":")
+    return DestinationKey(IPv4Address(address), int(port))
+
+
+def entry(**weights: int) -> Entry:
+    """Return a service of rr with destinations 127.0.0.N:80 given as `aN=weight`."""
+    found = {place(f"127.0.0.{name[1:]}:80"): Destination(Forwarding.NAT, weight) for name, weight in weights.items()}
+    return Entry(Service("rr"), found)
+
+
+class Shared:
+    """Makes balancers, one after the other, on one table that stays; each is an engine that was started."""
+
+    def __init__(self, path, paths, probes, tasks):
+        self.path, self.paths, self.probes, self.tasks = path, paths, probes, tasks
+        self.standing = ACTIVE
+        self.followed: list[list[str]] = []
+        self.balancers: list[Balancer] = []
+
+    def start(self) -> Balancer:
+        for before in self.balancers:
+            before.nanny.stop()
+        found = Balancer(
+            self.path,
+            self.tasks,
+            asyncio.get_running_loop().time,
+            self.probes,
+            store=TableStore(self.paths),
+            standing_in=lambda cluster, resolved: self.standing,
+            after_turn=self.follow,
+        )
+        self.balancers.append(found)
+        return found
+
+    async def follow(self, cluster: Cluster, resolved: object) -> None:
+        self.followed.append([virtual.name for virtual in cluster.virtual_servers])
+
+
+@pytest.fixture
+async def shared(path, paths, probes):
+    path.shares = True
+    async with asyncio.TaskGroup() as tasks:
+        found = Shared(path, paths, probes, tasks)
+        yield found
+        for balancer in found.balancers:
+            balancer.nanny.stop()
+
+
+async def test_others_entries_are_touched_by_no_step(shared, path, cluster_of, block):
+    path.entries = {OTHERS: entry(a99=5), WEB: entry(a98=0, a11=7)}
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    assert path.entries == {OTHERS: entry(a99=5), WEB: entry(a98=0, a11=1)}
+    await balancer.switch(cluster_of(""))
+    await balancer.turn()
+    assert path.entries == {OTHERS: entry(a99=5), WEB: entry(a98=0)}
+
+
+async def test_a_service_that_was_made_by_others_and_is_in_lvs_cf_is_ours(shared, path, cluster_of, block):
+    path.entries = {WEB: entry(a11=7)}
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    await balancer.switch(cluster_of(""))
+    await balancer.turn()
+    assert path.entries == {}
+
+
+async def test_an_engine_that_starts_takes_the_table_over_as_it_is(shared, path, probes, cluster_of, block):
+    text = block("web", "a=127.0.0.11:80*3", "b=127.0.0.12:80*3")
+    before = shared.start()
+    await before.switch(cluster_of(text))
+    await settled(before)
+    path.taken.clear()
+    probes.held = {f"127.0.0.{number}:80": asyncio.Event() for number in (11, 12)}
+    after = shared.start()
+    async with asyncio.timeout(5):
+        await after.switch(cluster_of(text))
+    assert path.taken == []
+    probes.bad.add("127.0.0.12:80")
+    for gate in probes.held.values():
+        gate.set()
+    await settled(after)
+    assert path.weights() == {"127.0.0.11:80": 3}
+
+
+async def test_a_quiesced_server_stays_quiesced_after_a_restart(shared, path, probes, cluster_of, block):
+    text = block("web", "a=127.0.0.11:80", "b=127.0.0.12:80", extra="quiesce_server = 1")
+    path.entries = {WEB: entry(a11=1, a12=0)}
+    probes.bad.add("127.0.0.12:80")
+    balancer = shared.start()
+    await balancer.switch(cluster_of(text))
+    await settled(balancer)
+    assert path.weights() == {"127.0.0.11:80": 1, "127.0.0.12:80": 0}
+
+
+async def test_what_a_former_configuration_of_ours_left_drains(shared, path, cluster_of, block):
+    before = shared.start()
+    await before.switch(cluster_of(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80")))
+    await settled(before)
+    path.counters[WEB, place("127.0.0.12:80")] = Counters(active_connections=1)
+    after = shared.start()
+    await after.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    assert path.weights() == {"127.0.0.11:80": 1, "127.0.0.12:80": 0}
+    again = shared.start()
+    await again.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    assert path.weights() == {"127.0.0.11:80": 1, "127.0.0.12:80": 0}
+    path.counters.clear()
+    await again.turn()
+    assert path.weights() == {"127.0.0.11:80": 1}
+
+
+async def test_a_restart_gives_a_drain_no_more_time(shared, path, cluster_of, block):
+    text = block("web", "a=127.0.0.11:80")
+    path.entries = {WEB: entry(a11=1, a12=0)}
+    path.counters[WEB, place("127.0.0.12:80")] = Counters(active_connections=1)
+    ends_at = asyncio.get_running_loop().time() + 7
+    drain = Draining(WEB, place("127.0.0.12:80"), Forwarding.NAT, Service("rr"), ends_at, ends_at)
+    await TableStore(shared.paths).keep(draining=[drain], owned=Owned(frozenset({WEB}), frozenset({drain.place})))
+    balancer = shared.start()
+    await balancer.switch(cluster_of(text))
+    assert (await balancer.view()).draining == (drain,)
+
+
+async def test_until_it_is_known_what_runs_the_table_stays_as_it_is(shared, path, cluster_of, block):
+    before = shared.start()
+    await before.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(before)
+    after = shared.start()
+    await after.turn()
+    assert path.weights() == {"127.0.0.11:80": 1}
+    after.begin()
+    await after.turn()
+    assert path.entries == {}
+
+
+async def test_an_engine_that_starts_without_a_resolver_knows_the_names_of_the_former_one(
+    shared, path, cluster_of, block, monkeypatch
+):
+    known = {"a.example": IPv4Address("127.0.0.11")}
+
+    async def resolve(names):
+        return {name: known[name] for name in names if name in known}
+
+    monkeypatch.setattr(balancer_module, "resolve", resolve)
+    text = block("web", "a=a.example:80")
+    before = shared.start()
+    await before.switch(cluster_of(text))
+    await settled(before)
+    known.clear()
+    path.taken.clear()
+    after = shared.start()
+    await after.switch(cluster_of(text))
+    await settled(after)
+    assert path.weights() == {"127.0.0.11:80": 1} and path.taken == []
+
+
+async def test_a_removed_server_has_weight_0_before_it_goes(shared, path, cluster_of, block):
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80")))
+    await settled(balancer)
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    assert path.weights() == {"127.0.0.11:80": 1, "127.0.0.12:80": 0}
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 1}
+
+
+async def test_without_its_memory_an_engine_leaves_what_lvs_cf_does_not_name(shared, path, paths, cluster_of, block):
+    path.entries = {WEB: entry(a11=1, a12=1)}
+    (paths.run / "ipvs-table.json").write_text("broken")
+    balancer = shared.start()
+    assert "cannot be used" in balancer.notices[0]
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 1, "127.0.0.12:80": 1}
+
+
+async def test_what_is_ours_is_on_the_disk_before_the_first_step(shared, path, paths, cluster_of, block):
+    known: list[bool] = []
+    take = path.apply_many
+
+    async def watched(steps):
+        known.extend(WEB in TableStore(paths).memory.owned.services for _ in steps)
+        return await take(steps)
+
+    path.apply_many = watched
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    assert known == [True]
+
+
+async def test_an_operators_stop_takes_ours_away_and_nothing_else(shared, path, paths, cluster_of, block):
+    path.entries = {OTHERS: entry(a99=5)}
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80") + block("api", "a=127.0.0.11:80", port=81)))
+    await settled(balancer)
+    path.entries[WEB] = Entry(
+        path.entries[WEB].service, {**path.entries[WEB].destinations, **entry(a98=0).destinations}
+    )
+    await balancer.withdraw()
+    assert path.entries == {OTHERS: entry(a99=5), WEB: entry(a98=0)}
+    assert TableStore(paths).memory.owned.places == frozenset()
+
+
+async def test_a_table_that_cannot_be_read_is_said_once_and_the_status_goes_on(shared, path, cluster_of, block, caplog):
+    caplog.set_level("INFO", logger="lvs")
+    path.unavailable = "This kernel has no IPVS."
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await balancer.turn()
+    view = await balancer.view()
+    assert (view.trouble, view.reading.table) == ("This kernel has no IPVS.", {})
+    assert balancer.notices == ("This kernel has no IPVS.",)
+    assert caplog.messages == ["This kernel has no IPVS."]
+    path.unavailable = ""
+    await settled(balancer)
+    assert path.weights() == {"127.0.0.11:80": 1}
+    assert balancer.notices == ()
+
+
+async def test_a_passive_router_checks_and_programs_nothing(shared, path, cluster_of, block, caplog):
+    path.entries = {OTHERS: entry(a99=5)}
+    shared.standing = Standing(False, "This router is the backup and stays passive.")
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    assert path.entries == {OTHERS: entry(a99=5)}
+    assert (await balancer.view()).target.table == {}
+    assert balancer.notices == ("This router is the backup and stays passive.",)
+    assert caplog.messages.count("This router is the backup and stays passive.") == 1
+    assert shared.followed[-1] == []
+
+
+async def test_a_router_that_becomes_passive_gives_up_its_addresses_first(shared, path, cluster_of, block):
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    seen: list[bool] = []
+
+    async def follow(cluster, resolved):
+        seen.append(WEB in path.entries)
+
+    balancer._after_turn = follow
+    shared.standing = Standing(False, "passive")
+    await balancer.turn()
+    assert seen == [True] and path.entries == {}
+
+
+async def test_addresses_follow_when_the_servers_are_in_the_table(shared, path, probes, cluster_of, block):
+    gate = probes.held["127.0.0.11:80"] = asyncio.Event()
+    balancer = shared.start()
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await balancer.turn()
+    assert shared.followed == []
+    gate.set()
+    await settled(balancer)
+    assert shared.followed == [["web"]] and path.weights() == {"127.0.0.11:80": 1}
+
+
+async def test_a_verdict_that_comes_during_a_turn_brings_no_address_before_the_table_knows_it(
+    shared, path, probes, cluster_of, block
+):
+    gate = probes.held["127.0.0.11:80"] = asyncio.Event()
+    balancer = shared.start()
+    take = path.apply_many
+
+    async def slow(steps):
+        gate.set()
+        while any(health.checked_at is None for health in balancer.nanny.healths.values()):
+            await _let_others_run()
+        return await take(steps)
+
+    path.apply_many = slow
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    assert path.weights() == {} and shared.followed == []
+
+
+async def test_the_same_refusal_of_many_services_is_logged_once(shared, path, cluster_of, block, caplog):
+    text = block("web", "a=127.0.0.11:80", port=80) + block("api", "b=127.0.0.12:80", port=81)
+    path.refuses = {TableKey(Protocol.TCP, IPv4Address("127.0.0.2"), port): "no IPVS" for port in (80, 81)}
+    balancer = shared.start()
+    await balancer.switch(cluster_of(text))
+    await balancer.turn()
+    assert caplog.messages == ["no IPVS"]
+    assert len((await balancer.view()).refused) == 2

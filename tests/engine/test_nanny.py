@@ -171,6 +171,16 @@ async def test_a_server_is_unknown_until_its_first_check_ends(nanny: Nanny, worl
     assert nanny.probes[check().key] == Probed(GOOD, 2.0, b"", b"")
 
 
+async def test_a_server_that_the_table_has_already_counts_as_one_that_was_up(nanny: Nanny, world: World) -> None:
+    one, two = check("10.0.0.1"), check("10.0.0.2")
+    nanny.watch(by_key(one, two), in_table={one.key})
+    assert state(nanny, one) is UNKNOWN
+    assert [nanny.healths[each.key].was_up for each in (one, two)] == [True, False]
+    world.answers = {"10.0.0.1": BAD, "10.0.0.2": BAD}
+    await world.time.pass_until(1)
+    assert [nanny.healths[each.key].was_up for each in (one, two)] == [True, False]
+
+
 async def test_every_verdict_is_told_and_a_row_only_with_a_change(
     nanny: Nanny, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

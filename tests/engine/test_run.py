@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from piranha.client import EngineClient
+from piranha.engine import run
 from piranha.errors import EngineUnavailable
+from piranha.paths import Paths
 from piranha.status import RunState
+from piranha.system.embedded import EmbeddedPath
+from piranha.system.ipvs_socket import KernelUnavailable
+from piranha.system.kernel_ipvs import KernelPath
 
 pytestmark = pytest.mark.end_to_end
 Start = Callable[[], subprocess.Popen[str]]
@@ -94,10 +99,46 @@ def test_sighup_applies_what_is_saved_and_a_broken_file_is_refused(start, paths,
     assert [web.port for web in EngineClient(paths.socket).status().virtual_servers] == [port]
 
 
-def test_the_kernel_data_path_is_refused_with_a_sentence(paths):
-    words = [sys.executable, "-m", "piranha.cli.pulse", "--root", str(paths.root), "--data-path", "kernel"]
-    refused = subprocess.run(words, capture_output=True, text=True, timeout=20)
-    assert refused.returncode == 1 and "--data-path embedded" in refused.stderr and "Traceback" not in refused.stderr
+def no_kernel() -> KernelPath:
+    raise KernelUnavailable("This kernel has no IPVS.")
+
+
+class Found(KernelPath):
+    """Stands for a kernel that was found."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def test_auto_is_the_kernel_on_the_real_system_and_never_for_another_root(paths):
+    assert isinstance(run.choose_data_path(Paths(), "auto", Found).path, Found)
+    assert isinstance(run.choose_data_path(paths, "auto", Found).path, EmbeddedPath)
+    assert isinstance(run.choose_data_path(Paths(), "embedded", Found).path, EmbeddedPath)
+    assert isinstance(run.choose_data_path(paths, "kernel", Found).path, Found)
+
+
+def test_auto_without_ipvs_is_embedded_and_says_so():
+    chosen = run.choose_data_path(Paths(), "auto", no_kernel)
+    assert isinstance(chosen.path, EmbeddedPath)
+    assert chosen.notice.startswith("This kernel has no IPVS. Until then the embedded data path")
+
+
+def test_the_kernel_that_is_asked_for_and_is_none_is_one_sentence_and_leaves_no_socket(paths, monkeypatch):
+    monkeypatch.setattr(run, "choose_data_path", lambda paths, wanted: no_kernel())
+    with pytest.raises(KernelUnavailable):
+        run.serve(paths, "kernel")
+    assert not paths.socket.exists()
+
+
+def test_sigusr2_ends_it_without_the_mark_of_an_operators_stop(start, paths):
+    engine = start()
+    engine.send_signal(signal.SIGUSR2)
+    assert engine.wait(10) == 0
+    assert not (paths.state / "stopped.json").exists() and not paths.socket.exists()
+    engine = start()
+    engine.send_signal(signal.SIGTERM)
+    assert engine.wait(10) == 0
+    assert (paths.state / "stopped.json").exists()
 
 
 def test_a_root_that_cannot_be_used_is_one_sentence(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from piranha.config.load import load
 from piranha.config.model import Address, HostName
 from piranha.ipvs.addresses import (
+    NAT_ROUTER,
     AddAddress,
     AddressPlan,
     AddressStep,
@@ -30,6 +31,7 @@ from piranha.ipvs.addresses import (
     owned_text,
     plan,
     prefix_of,
+    to_spare,
     wanted_addresses,
 )
 
@@ -127,6 +129,12 @@ def test_the_nat_router_is_asked_for_under_nat_only() -> None:
     assert asked("network = nat\nservice = fos\n" + text) == ([], [])
 
 
+def test_where_no_virtual_server_is_active_there_is_no_nat_router() -> None:
+    text = "network = nat\nnat_router = 10.0.0.254 eth1:1\n"
+    assert asked(text) == ([], [])
+    assert asked(text + virtual("192.0.2.100 eth0:1").replace("active = 1", "active = 0")) == ([], [])
+
+
 def test_a_firewall_mark_has_its_address_too_and_an_ipv6_address_has_neither_mask_nor_label() -> None:
     lines, _ = asked(virtual("2001:db8::100 eth0:a-long-alias-1", fwmark="9", vip_nmask="255.255.255.0"))
     assert lines == ["2001:db8::100/128 on eth0 - - virtual[web]"]
@@ -140,6 +148,8 @@ def test_a_name_is_what_the_resolver_said_and_refused_before() -> None:
     lines, (refused,) = asked(text)
     assert not lines
     assert "The name www.example was not found." in refused.sentence
+    assert refused.is_unknown
+    assert not asked(virtual("192.0.2.100 eth0:1", vip_nmask="255.0.255.0"))[1][0].is_unknown
 
 
 @pytest.mark.parametrize(
@@ -215,6 +225,32 @@ def test_an_address_of_ours_that_is_gone_is_added_again_and_one_that_nobody_want
     made = plan(present(), gone, [wanted("192.0.2.100")])
     assert made.steps == (AddAddress(wanted("192.0.2.100")),)
     assert made.owned == {held("192.0.2.100")}
+
+
+def test_what_lvs_cf_names_no_more_stays_while_connections_drain_through_it() -> None:
+    web, mail, moved, nat = (held(f"192.0.2.{last}") for last in (100, 101, 102, 103))
+    before = [
+        *(WantedAddress(each, "eth0:1", None, "virtual[web]") for each in (web, mail, moved)),
+        WantedAddress(nat, "eth0:1", None, NAT_ROUTER),
+    ]
+    owned = [web, mail, moved, nat]
+    wishes = [wanted("192.0.2.102", "eth1")]  # it has another interface now: there its connections go on
+    assert to_spare(owned, wishes, before, [web.address, moved.address]) == {web, nat}
+    assert to_spare(owned, wishes, before) == frozenset()
+    spared = to_spare(owned, wishes, before, [web.address, moved.address])
+    made = plan(present(*(there(f"192.0.2.{last}") for last in (100, 101, 102, 103))), owned, wishes, spared)
+    assert steps_of(made)[1:] == [
+        "remove the address 192.0.2.101/32 on eth0",
+        "remove the address 192.0.2.102/32 on eth0",
+    ]
+    assert {web, nat} < made.owned
+
+
+def test_as_long_as_a_name_is_unknown_no_address_of_a_former_run_goes() -> None:
+    former, ours = held("192.0.2.100"), held("192.0.2.101")
+    before = [wanted("192.0.2.101")]
+    assert to_spare([former, ours], [], before, is_unsure=True) == {former}
+    assert to_spare([former, ours], [wanted("192.0.2.100", "eth1")], before, is_unsure=True) == frozenset()
 
 
 def test_without_the_interface_there_is_no_step_and_a_remark() -> None:

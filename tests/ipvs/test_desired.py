@@ -18,10 +18,10 @@ from piranha.config.model import (
     VirtualServer,
 )
 from piranha.health.weight import Weighed
-from piranha.ipvs.desired import configured, desired
+from piranha.ipvs.desired import configured, desired, with_late_marks
 from piranha.ipvs.drain import Draining
 from piranha.ipvs.plan import plan
-from piranha.ipvs.table import Destination, DestinationKey, RemoveDestination, Service, TableKey
+from piranha.ipvs.table import Destination, DestinationKey, Entry, RemoveDestination, Service, TableKey
 
 VIP = ip_address("192.0.2.1")
 WEB = TableKey(Protocol.TCP, VIP, 80)
@@ -279,3 +279,63 @@ def test_reordering_blocks_and_servers_needs_no_step() -> None:
     of = cluster(virtual(real("web1", "10.0.0.1"), real("web2", "10.0.0.2")), other)
     turned = cluster(other, virtual(real("web2", "10.0.0.2"), real("web1", "10.0.0.1")))
     assert plan(desired(of, all_up(of), {}).table, desired(turned, all_up(of), {}).table) == ()
+
+
+def there(*written: str) -> dict[TableKey, Entry]:
+    """Return a table of the web service with destinations given as `address*weight`."""
+    found = {}
+    for each in written:
+        address, _, weight = each.partition("*")
+        found[DestinationKey(ip_address(address), 80)] = Destination(Forwarding.NAT, int(weight))
+    return {WEB: Entry(Service("rr"), found)}
+
+
+def keys(of: Cluster) -> set[RealServerKey]:
+    return set(all_up(of))
+
+
+def test_a_server_that_is_in_the_table_keeps_its_weight_until_its_first_verdict() -> None:
+    of = cluster(virtual(real("web1", "10.0.0.1", weight=9), real("web2", "10.0.0.2"), real("web3", "10.0.0.3")))
+    present = there("10.0.0.1*4", "10.0.0.2*0")
+    found = desired(of, all_up(of, UNKNOWN), {}, present=present, unheard=keys(of))
+    assert places(found.table[WEB].destinations) == {"10.0.0.1:80": 4, "10.0.0.2:80": 0}
+    heard = desired(of, all_up(of, DOWN), {}, present=present)
+    assert places(heard.table[WEB].destinations) == {}
+
+
+def test_a_server_whose_check_never_comes_is_not_kept() -> None:
+    of = cluster(virtual(real("web1", "10.0.0.1")))
+    found = desired(of, all_up(of, UNKNOWN), {}, present=there("10.0.0.1*4"))
+    assert places(found.table[WEB].destinations) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "stays"), [(["10.0.0.9*1"], True), (["10.0.0.9*1", "10.0.0.1*1"], False), ([], False)]
+)
+def test_a_sorry_server_that_is_in_the_table_stays_until_every_check_was_heard(before: list[str], stays: bool) -> None:
+    of = cluster(virtual(real("web1", "10.0.0.1"), real("web2", "10.0.0.2"), sorry_server=SORRY))
+    found = desired(of, all_up(of, UNKNOWN), {}, present=there(*before), unheard=keys(of))
+    assert (places(found.table[WEB].destinations).get("10.0.0.9:80") == 1) is stays
+    assert (WEB in found.sorry) is stays
+
+
+def test_a_mark_of_ipv6_packets_tells_clients_apart_one_by_one() -> None:
+    mark, more = TableKey(fwmark=4), {"name": "m", "persistent_s": 60, "pmask": IPv4Address("255.255.255.0")}
+    six = virtual(real("web1", "fd00::1"), fwmark=4, address=FloatingAddress(ip_address("2001:db8::1"), "eth0"), **more)
+    found = desired(cluster(six), {}, {})
+    assert found.table[mark].service.persistence_prefix == 32
+    assert found.ipv6_marks == {mark}
+    four = desired(cluster(virtual(real("web1", "10.0.0.1"), fwmark=4, **more)), {}, {})
+    assert four.table[mark].service.persistence_prefix == 24
+    assert four.ipv6_marks == frozenset()
+
+
+def test_a_mark_of_ipv6_packets_comes_with_its_first_destination_and_stays_without_one() -> None:
+    mark = TableKey(fwmark=4)
+    of = cluster(
+        virtual(real("web1", "fd00::1"), fwmark=4, address=None), virtual(real("web2", "10.0.0.2"), name="other")
+    )
+    nobody = desired(of, {}, {})
+    assert set(with_late_marks(nobody, {}).table) == {WEB}
+    assert set(with_late_marks(nobody, {mark: Entry(Service("rr"))}).table) == {mark, WEB}
+    assert set(with_late_marks(desired(of, all_up(of), {}), {}).table) == {mark, WEB}

@@ -60,3 +60,30 @@ def test_a_removal_at_once_is_over_as_it_begins(table_of: TableOf) -> None:
     remaining, ended = still_draining(drains, present, 50)
     assert remaining == ()
     assert overdue(ended, 50) == {(WEB, ONE)}
+
+
+def settling(table: Table, active: int, inactive: int, now: float) -> bool:
+    """Say whether a drain that began at 0 and settles until 60 goes on."""
+    drain = Draining(WEB, ONE, Forwarding.NAT, Service("rr"), 300, 60)
+    present = Reading(table, {(WEB, ONE): Counters(active_connections=active, inactive_connections=inactive)})
+    remaining, _ = still_draining([drain], present, now)
+    return remaining == (drain,)
+
+
+def test_where_a_removal_silences_connections_the_table_must_have_weight_0_before_it(table_of: TableOf) -> None:
+    assert settling(table_of("10.0.0.1:80*1"), 0, 0, 1)
+    assert not settling(table_of("10.0.0.1:80*0"), 0, 0, 1)
+    assert not settling(table_of("10.0.0.1:80*1"), 9, 9, 300)
+
+
+def test_connections_that_are_being_opened_or_closed_are_waited_for_a_while(table_of: TableOf) -> None:
+    quiet = table_of("10.0.0.1:80*0")
+    assert settling(quiet, 0, 1, 59.9)
+    assert not settling(quiet, 0, 1, 60)
+    assert settling(quiet, 1, 0, 299)
+
+
+def test_a_drain_knows_until_when_it_settles(table_of: TableOf) -> None:
+    present = reading(table_of("10.0.0.1:80"))
+    (drain,) = what_drains(present, before={(WEB, ONE)}, after=(), now=1000, settle_s=60)
+    assert (drain.settles_at, drain.ends_at) == (1060, 1300)

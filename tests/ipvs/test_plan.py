@@ -129,6 +129,13 @@ def test_new_destinations_come_in_the_desired_order(table_of: TableOf) -> None:
     assert [str(step.destination_key.address)[-1] for step in steps if isinstance(step, AddDestination)] == list("312")
 
 
+def test_a_table_that_puts_the_newest_first_ends_in_the_desired_order_too(table_of: TableOf) -> None:
+    desired = table_of("10.0.0.3:80", "10.0.0.1:80", "10.0.0.2:80")
+    steps = plan({}, desired, newest_first=True)
+    assert isinstance(steps[0], AddService)
+    assert [str(step.destination_key.address)[-1] for step in steps if isinstance(step, AddDestination)] == list("213")
+
+
 def test_a_failed_check_is_one_step(table_of: TableOf) -> None:
     before = table_of("10.0.0.1:80", "10.0.0.2:80")
     assert plan(before, table_of("10.0.0.1:80")) == (RemoveDestination(WEB, TWO),)

@@ -424,3 +424,13 @@ async def test_steps_that_do_not_fit_the_table_are_refused_and_change_nothing(fa
             await farm.path.apply(step)
     assert await farm.path.present() == before
     assert await farm.ask() == "web1"
+
+
+async def test_of_many_steps_a_refused_one_stops_no_other(farm: Farm) -> None:
+    one, two = (DestinationKey(ip_address("127.0.0.1"), port) for port in (1, 2))
+    one_there = AddDestination(farm.key, one, Destination(Forwarding.NAT, 1))
+    two_there = AddDestination(farm.key, two, Destination(Forwarding.NAT, 1))
+    first, again, last = await farm.path.apply_many([one_there, one_there, two_there])
+    assert (first, last) == (None, None)
+    assert "already" in str(again)
+    assert list((await farm.path.present()).table[farm.key].destinations) == [one, two]

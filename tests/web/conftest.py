@@ -20,9 +20,21 @@ from werkzeug.test import TestResponse
 from piranha.client import EngineClient
 from piranha.config.load import load
 from piranha.engine.caller import Caller
+from piranha.engine.connections import choice, limit_of
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.errors import ConfigConflict, EditRefused, EngineUnavailable, UnsafePlan
-from piranha.messages import ApplyAnswer, OverrideAnswer, Plan, PlannedStep, SaveAnswer, SavedConfig, SaveRequest
+from piranha.messages import (
+    ApplyAnswer,
+    ClientConnection,
+    ConnectionsAnswer,
+    ConnectionsQuery,
+    OverrideAnswer,
+    Plan,
+    PlannedStep,
+    SaveAnswer,
+    SavedConfig,
+    SaveRequest,
+)
 from piranha.paths import Paths
 from piranha.status import (
     ConfigStatus,
@@ -31,6 +43,7 @@ from piranha.status import (
     HealthState,
     OverrideStatus,
     ProcessStatus,
+    Rates,
     RunState,
     ServerStatus,
     Source,
@@ -131,6 +144,10 @@ class KeeperEngine:
     unsafe: str = ""
     refused: Callable[[str], str] = lambda name: ""
     health: dict[str, Health] = field(default_factory=dict)
+    rates: Rates | None = None
+    beside: dict[str, Any] = field(default_factory=dict)
+    connections: list[ClientConnection] = field(default_factory=list)
+    not_told: str = ""
 
     @property
     def keeper(self) -> ConfigKeeper:
@@ -213,6 +230,15 @@ class KeeperClient(EngineClient):
         self.engine.overrides = [each for each in self.engine.overrides if each.scope != server]
         return OverrideAnswer((server,))
 
+    def connections(self, query: ConnectionsQuery) -> ConnectionsAnswer:
+        self._note("connections", query)
+        choice(query)
+        limit, found = limit_of(query.limit), self.engine.connections
+        source, at = Source("kernel data path", 0.0), "2026-11-23T10:30:00+00:00"
+        return ConnectionsAnswer(
+            tuple(found[:limit]), len(found), len(found), True, limit, source, at, self.engine.not_told
+        )
+
     def status(self) -> EngineStatus:
         self._note("status")
         keeper = self.engine.keeper
@@ -256,6 +282,7 @@ class KeeperClient(EngineClient):
             overrides=tuple(self.engine.overrides),
             processes=(ProcessStatus("lvs", 4711, "keeps lvs.cf", 75.0),),
             faults=(),
+            **self.engine.beside,
         )
 
     def _server(self, server: Any) -> ServerStatus:
@@ -269,7 +296,7 @@ class KeeperClient(EngineClient):
             is_active=server.is_active,
             configured_weight=server.weight,
             health=self.engine.health.get(server.name, unknown),
-            traffic=Traffic(server.weight, 3, 1, 44, 1500, 2_500_000, Source("embedded", 0.1)),
+            traffic=Traffic(server.weight, 3, 1, 44, 1500, 2_500_000, Source("embedded", 0.1), rates=self.engine.rates),
             overrides=tuple(each for each in self.engine.overrides if each.scope == server.id),
         )
 
@@ -414,6 +441,7 @@ def every_secure_page() -> list[str]:
     http, web1 = "virtual=virtual%5Bhttp%5D", "server=virtual%5Bhttp%5D.server%5Bweb1%5D"
     return [
         "/secure/control",
+        "/secure/connections",
         "/secure/password",
         "/secure/global_settings",
         "/secure/redundancy",

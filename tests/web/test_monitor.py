@@ -8,7 +8,21 @@ from urllib.parse import urlencode
 import pytest
 
 from piranha.paths import Paths
-from piranha.status import Health, HealthState, RunState, Source
+from piranha.status import (
+    AddressState,
+    AddressStatus,
+    ConnectionTimeouts,
+    Health,
+    HealthState,
+    KernelStatus,
+    PendingStep,
+    Rates,
+    RunState,
+    SettingStatus,
+    SettingVerdict,
+    Source,
+    SyncDaemonStatus,
+)
 from piranha.web.monitor import auto_update
 from tests.web.conftest import InProcessBrowser, KeeperEngine, Watched
 
@@ -26,7 +40,7 @@ def test_what_runs_is_shown_with_health_weight_and_connections(browser: InProces
     assert re.search(r"web2\s*192.0.2.22:80\s*✖ down\s*1\s*3\s*1\s*44\s*1.5 kB\s*2.5 MB\s*connection refused", text)
     assert "Since 2026-11-23 10:29:00." in text
     assert "Checked 2 s ago." in text
-    assert "Read at 2026-11-23 10:30:00." in text
+    assert "Read at 2026-11-23 10:30:00, the table 0 s before (embedded)." in text
     assert re.search(r"lvs\s*4711", text)
     assert "smtp" not in text
 
@@ -237,3 +251,79 @@ def test_messages_about_many_refused_services_fit_into_a_cookie(
     text = browser.open(answer.headers["Location"]).text
     assert "Applied: lvs.cf" in text
     assert "58 more are not served; the table says why." in text
+
+
+def test_rates_are_shown_where_the_data_path_tells_them(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    assert "Conn./s" not in browser.open(PANEL).text
+    engine.rates = Rates(12, 340, 290, 51_000, 7_800_000)
+    text = browser.open(PANEL).text
+    assert re.search(r"44\s*1.5 kB\s*2.5 MB\s*12\s*51.0 kB 340 packets\s*7.8 MB 290 packets", text)
+
+
+def test_steps_that_are_left_stand_with_the_reason_why_they_were_refused(
+    browser: InProcessBrowser, engine: KeeperEngine
+) -> None:
+    assert "what it should be" not in browser.open(PANEL).text
+    engine.beside["pending"] = (PendingStep("add real server 10.0.0.1:80", "the kernel has no scheduler <x>"),)
+    text = browser.open(PANEL).text
+    assert "The table is not what it should be: steps are refused." in text
+    assert "add real server 10.0.0.1:80 – the kernel has no scheduler <x>" in text
+    engine.beside["pending"] = (PendingStep("add real server 10.0.0.1:80"),)
+    assert "The table is not yet what it should be." in browser.open(PANEL).text
+
+
+def test_what_is_not_ours_is_called_so(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    assert "NOT OURS" not in browser.open(PANEL).text
+    engine.beside["foreign"] = ("SCTP 192.0.2.9:5060",)
+    text = browser.open(PANEL).text
+    assert text.index("NOT OURS") < text.index("SCTP 192.0.2.9:5060")
+
+
+def test_a_floating_address_shows_its_state_and_a_second_owner(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    engine.beside["addresses"] = (
+        AddressStatus("192.0.2.80/24", "eth0", "eth0:1", "virtual[http]", AddressState.CARRIED, rounds=5, told_s_ago=9),
+        AddressStatus(
+            "192.0.2.81/24", "eth0", "eth0:2", "", AddressState.CONFLICT, "Another station has it.", "02:00:00:00:00:01"
+        ),
+    )
+    text = browser.open(PANEL).text
+    assert re.search(r"192.0.2.80/24\s*eth0:1\s*virtual\[http\]\s*● carried\s*9 s ago", text)
+    assert re.search(
+        r"192.0.2.81/24\s*eth0:2\s*nobody any more\s*✖ conflict\s*never\s*Another station has it. 02:00:00:00:00:01",
+        text,
+    )
+
+
+def test_the_kernel_is_shown_with_the_command_for_what_does_not_fit(
+    browser: InProcessBrowser, engine: KeeperEngine
+) -> None:
+    forward = SettingStatus(
+        "net.ipv4.ip_forward", "0", SettingVerdict.WRONG, "1", "NAT needs it.", "sysctl -w net.ipv4.ip_forward=1"
+    )
+    engine.beside["kernel"] = KernelStatus(
+        "1.2.1",
+        4096,
+        ConnectionTimeouts(900, 120, 300),
+        (SyncDaemonStatus("master", "eth1", 7),),
+        (forward,),
+        "",
+        Source("the kernel", 0.0),
+    )
+    text = browser.open(PANEL).text
+    assert "1.2.1, connection table of 4096" in text
+    assert "TCP 900 s, TCP after FIN 120 s, UDP 300 s" in text
+    assert "master on eth1, id 7" in text
+    assert re.search(
+        r"net.ipv4.ip_forward\s*0\s*✖ wrong\s*NAT needs it. Type as root: sysctl -w net.ipv4.ip_forward=1", text
+    )
+
+
+def test_a_kernel_that_tells_nothing_is_unknown_with_the_reason(
+    browser: InProcessBrowser, engine: KeeperEngine
+) -> None:
+    engine.beside["kernel"] = KernelStatus(
+        "", None, None, None, (), "This kernel has no IPVS: modprobe ip_vs.", Source("the kernel", 0.0)
+    )
+    text = browser.open(PANEL).text
+    assert "Not known: This kernel has no IPVS: modprobe ip_vs." in text
+    assert "none runs" not in text

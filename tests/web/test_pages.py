@@ -23,7 +23,7 @@ def test_looking_at_every_page_leaves_the_file_byte_for_byte(
     for address in every_secure_page:
         assert browser.open(address).status == 200, address
     assert watched.is_untouched()
-    assert {call.name for call in engine.calls} <= {"config", "status", "plan", "running"}
+    assert {call.name for call in engine.calls} <= {"config", "status", "connections", "plan", "running"}
 
 
 def test_the_list_of_secure_pages_is_complete(app: Flask, every_secure_page: list[str]) -> None:

@@ -1,0 +1,391 @@
+"""The floating addresses of this router: carried, announced, given back; and adopted after a crash.
+
+Rule 1: a claim, in this order: ask for a second owner, write down what is ours, add the address, announce it. The table
+is there before (the caller's part). A yield: from that moment no announcement, then the address goes.
+Rule 2: a second owner is logged and shown, and the address is claimed all the same: at a takeover it is most often the
+partner, half dead, with whom nobody is served.
+Rule 3: what was refused is logged once, shown, and tried again; whatever the world does, the rest goes on.
+Rule 4: what is there is read, not remembered: at every change that the kernel tells of, and every few seconds anyway.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from piranha.config.model import Address, Cluster, HostName
+from piranha.engine import address_store
+from piranha.engine.address_ear import AddressEar
+from piranha.engine.address_status import Report, carried_of, reports, unread
+from piranha.engine.announcer import Announcer
+from piranha.engine.claim_watch import ClaimWatch
+from piranha.engine.guard import Turn
+from piranha.engine.said_once import SaidOnce
+from piranha.errors import ConfigUnavailable, PiranhaError
+from piranha.ipvs.addresses import (
+    AddAddress,
+    AddressPlan,
+    AddressStep,
+    Held,
+    Outcome,
+    Present,
+    RefusedAddress,
+    RemoveAddress,
+    WantedAddress,
+    describe,
+    owned_after,
+    plan,
+    to_spare,
+    wanted_addresses,
+)
+from piranha.ipvs.announcements import Carried
+from piranha.paths import Paths
+from piranha.status import AddressState, AddressStatus
+from piranha.system.addresses import AddressChanged, Change, ChangeWatch, LinkChanged, RouterAddresses
+from piranha.system.arp import Asked, Conflict, Listener, announce, find_conflicts
+from piranha.system.arp_frames import Claim
+
+log = logging.getLogger("pulse")
+
+READ_AGAIN_S = 5.0
+"""How often the addresses are read when nothing is heard of them."""
+READ_CLOSEST_S = 0.2
+"""Readings are no closer: whoever takes an address away again and again does not keep the router busy."""
+READ_SHARE = 50
+"""A reading is followed by that many times its duration without one, unless a change is heard ..."""
+READ_AGAIN_MOST_S = 60.0
+"""... and no longer than that: a machine that stood still meanwhile did not read all that time."""
+ASKED_S = 60.0
+"""An address is not asked for again so soon, where adding it is refused again and again."""
+GONE_SAID_S = 10.0
+"""That an address was taken away by somebody else is logged at most that often."""
+_PAUSE_LEAST_S = 0.01
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is touched: the addresses, what is told of their changes, the frames on the network."""
+
+    router: Callable[[], RouterAddresses] = RouterAddresses
+    changes: Callable[[], ChangeWatch] = ChangeWatch
+    ask: Callable[[Collection[Carried], Collection[str]], Awaitable[Asked]] = find_conflicts
+    announce: Callable[[str, Sequence[Address]], str] = announce
+    listen: Callable[[str, Collection[Address], Collection[str]], Listener] = Listener
+
+
+_NOTHING: frozenset[Held] = frozenset()
+
+
+class Floating:
+    """Carries the floating addresses of what runs. `now` is monotonic seconds.
+
+    `follow` says what runs, `run` keeps it so, `stop` ends it. No method raises for what the world does.
+    """
+
+    def __init__(self, paths: Paths, now: Callable[[], float], world: World | None = None) -> None:
+        self._paths = paths
+        self._now = now
+        self._world = world if world is not None else World()
+        self._announcer = Announcer(now, self._world.announce)
+        self._claims = ClaimWatch(now, self._world.listen)
+        self._ear = AddressEar(self._world.changes, self._heard)
+        self._lock = asyncio.Lock()
+        self._woken = asyncio.Event()
+        self._router: RouterAddresses | None = None
+        self._is_over = False
+        self._followed: tuple[Cluster, Mapping[HostName, Address], frozenset[Address]] | None = None
+        self._wanted: tuple[WantedAddress, ...] = ()
+        self._unusable: tuple[RefusedAddress, ...] = ()
+        self._before: dict[Held, WantedAddress] = {}
+        self._spared = _NOTHING
+        self._is_reading_due = False
+        self._read_at = float("-inf")
+        self._read_took_s = 0.0
+        self._asked_at: dict[Carried, float] = {}
+        self._gone_said_at: dict[Carried, float] = {}
+        self._carried: frozenset[Carried] = frozenset()
+        self._reports: tuple[Report, ...] = ()
+        self._said = SaidOnce(log)
+        self._troubles = SaidOnce(log)
+        self._owned, self._written = _NOTHING, _NOTHING
+        try:
+            self._owned = self._written = address_store.read(paths)
+        except ConfigUnavailable as error:
+            self._troubles.say("own addresses", str(error))
+        try:
+            # Now, and not with the first takeover: loading what it needs takes a third of a second.
+            self._open()
+        except PiranhaError as error:
+            self._troubles.say("reading", str(error))
+
+    # what the engine calls
+
+    async def follow(
+        self, cluster: Cluster, resolved: Mapping[HostName, Address], draining: Collection[Address] = ()
+    ) -> None:
+        """Carry the addresses of this cluster from now on. The table is to be there already.
+
+        To be called after every turn of the balancer, from when it is known what runs: a cluster without an active
+        virtual server gives every address back. `draining`: addresses of virtual servers that left lvs.cf and still
+        have connections; they stay as long as they are named here.
+        """
+        followed = (cluster, dict(resolved), frozenset(draining))
+        if self._is_over or followed == self._followed:
+            return
+        with Turn("Following the floating addresses of what runs"):
+            async with self._lock:
+                self._followed = followed
+                self._wanted, self._unusable = wanted_addresses(cluster, resolved)
+                await self._bring()
+            await self._announcer.send_due()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Announce what is due, and read again what may have changed, until cancelled or stopped."""
+        try:
+            while not self._is_over:
+                with Turn("A turn of the floating addresses"):
+                    await self.turn()
+                await self._pause()
+        finally:
+            self._ear.close()
+
+    async def turn(self) -> None:
+        """Do what is due now."""
+        self._woken.clear()
+        if not self._is_over:
+            self._troubles.say("changes", self._ear.open())
+        if self._now() >= self._read_again_at():
+            async with self._lock:
+                await self._bring()
+        if not self._is_over:
+            await self._announcer.send_due()
+            self._claims.ask_due()
+
+    async def stop(self, *, yields: bool) -> None:
+        """End. `yields`: not one more announcement, and our addresses go; else they stay, for the next run to adopt."""
+        self._is_over = True
+        self._announcer.carry(())
+        self._woken.set()
+        with Turn("Stopping with the floating addresses"):
+            async with self._lock:
+                self._claims.close()
+                self._ear.close()
+                if yields:
+                    self._give_back()
+                if self._router is not None:
+                    self._router.close()
+                    self._router = None
+
+    def standings(self) -> tuple[AddressStatus, ...]:
+        """Return how each address stands, in file order; at the end what lvs.cf names no more and is still there."""
+        return tuple(self._with_latest(each) for each in self._reports)
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return what is wrong with all of it: the addresses cannot be read, or what is ours cannot be written down."""
+        return self._troubles.sentences
+
+    # from what is there to what should be; with the lock held
+
+    async def _bring(self) -> None:
+        if self._is_over:
+            return
+        self._is_reading_due = False
+        self._read_at = self._now()
+        try:
+            made, present = self._plan()
+            self._read_took_s = self._now() - self._read_at
+            new = self._to_ask(made, present)
+            if new:
+                asked = await self._world.ask(new, [link.mac for link in present.links.values() if link.mac])
+                self._asked_at |= dict.fromkeys(new, self._now())
+                if self._is_stopped():
+                    return
+                self._claims.note(asked.conflicts)
+                made, present = self._plan()
+            self._take(made, present)
+        except PiranhaError as error:
+            self._troubles.say("reading", str(error))
+            self._reports = unread(self._wanted, self._reports, str(error))
+        else:
+            self._troubles.say("reading", "")
+
+    def _plan(self) -> tuple[AddressPlan, Present]:
+        present = self._open().read()
+        self._before |= {each.held: each for each in self._wanted}
+        draining = self._followed[2] if self._followed is not None else ()
+        is_unsure = any(each.is_unknown for each in self._unusable)
+        self._spared = to_spare(self._owned, self._wanted, self._before.values(), draining, is_unsure)
+        return plan(present, self._owned, self._wanted, self._spared), present
+
+    def _to_ask(self, made: AddressPlan, present: Present) -> tuple[Carried, ...]:
+        """Return for which addresses to ask before they are claimed: not for those that we had a moment ago."""
+        latest = self._now() - ASKED_S
+        adds = [carried_of(step.wanted.held) for step in made.steps if isinstance(step, AddAddress)]
+        return tuple(
+            each
+            for each in adds
+            if each not in self._carried
+            and self._asked_at.get(each, float("-inf")) < latest
+            and present.links[each.device].announces
+        )
+
+    def _take(self, made: AddressPlan, present: Present) -> None:
+        refusals: dict[Held, str] = {}
+        for _ in range(_TRIES):
+            steps = [step for step in made.steps if _held_of(step) not in refusals]
+            not_added = {step.wanted.held for step in made.steps if isinstance(step, AddAddress) and step not in steps}
+            self._owned = made.owned - not_added
+            self._write_owned()
+            self._announcer.keep({carried_of(held) for held in (*(each.held for each in self._wanted), *self._spared)})
+            if not steps:
+                break
+            refusals |= self._apply(steps)
+            # What came of it, and what somebody else did meanwhile.
+            present = self._open().read()
+            made = plan(present, self._owned, self._wanted, self._spared)
+        self._write_owned()
+        self._reports = reports(made.standings, refusals, self._unusable, self._spared & made.owned)
+        carried = [each.carried for each in self._reports if each.carried is not None]
+        self._carried = frozenset(carried)
+        self._asked_at = {each: at for each, at in self._asked_at.items() if each.device in present.links}
+        self._before = {held: each for held, each in self._before.items() if held in self._owned}
+        self._tell(carried, present)
+        self._say()
+
+    def _apply(self, steps: Sequence[AddressStep]) -> dict[Held, str]:
+        """Take the steps; return why some were refused."""
+        refusals: dict[Held, str] = {}
+        for done in self._open().apply_all(steps):
+            self._owned = owned_after(self._owned, done.step, done.outcome)
+            held = _held_of(done.step)
+            if done.outcome is Outcome.REFUSED:
+                refusals[held] = done.sentence
+            elif isinstance(done.step, AddAddress) and carried_of(held) in self._carried:
+                self._say_gone(held)
+            elif done.outcome is Outcome.DONE:
+                log.info("Done: %s", describe(done.step))
+        return refusals
+
+    def _tell(self, carried: Sequence[Carried], present: Present) -> None:
+        """Announce what is carried, and listen for second owners, where neighbours look for addresses at all."""
+        heard = [each for each in carried if each.device in present.links and present.links[each.device].announces]
+        self._announcer.carry(heard)
+        self._claims.carry(heard, present.links)
+        devices = {each.device for each in heard}
+        for device in self._announcer.present(link for link in present.links.values() if link.name in devices):
+            self._claims.ask(device)
+
+    def _give_back(self) -> None:
+        """Remove what is ours."""
+        self._wanted, self._unusable, self._spared = (), (), _NOTHING
+        self._carried = frozenset()
+        try:
+            made = plan(self._open().read(), self._owned, ())
+            refusals = self._apply(made.steps)
+        except PiranhaError as error:
+            self._troubles.say("reading", str(error))
+            return
+        self._owned &= made.owned
+        self._write_owned()
+        self._reports = reports((), refusals, (), ())
+        self._say()
+
+    def _is_stopped(self) -> bool:
+        return self._is_over
+
+    def _open(self) -> RouterAddresses:
+        if self._router is None:
+            self._router = self._world.router()
+        return self._router
+
+    def _write_owned(self) -> None:
+        """Write down what is ours. Where that fails the address is claimed all the same: who serves comes first."""
+        if self._owned == self._written:
+            return
+        try:
+            address_store.write(self._paths, self._owned)
+        except ConfigUnavailable as error:
+            self._troubles.say("own addresses", f"{error} After a crash this router would not know its own addresses.")
+        else:
+            self._written = self._owned
+            self._troubles.say("own addresses", "")
+
+    # what is told by the kernel
+
+    def _heard(self, changes: Sequence[Change]) -> None:
+        held = {*(each.held for each in self._wanted), *self._owned}
+        devices = {each.device for each in held}
+        addresses = {each.address for each in held}
+        for change in changes:
+            match change:
+                case LinkChanged(link, is_gone):
+                    concerns_us = link.name in devices
+                    if concerns_us and is_gone:
+                        self._announcer.gone(link.name)
+                    elif concerns_us and self._announcer.seen(link):
+                        self._claims.ask(link.name)
+                case AddressChanged(address):
+                    concerns_us = address.held.device in devices or address.held.address in addresses
+                case _:
+                    concerns_us = True
+            self._is_reading_due = self._is_reading_due or concerns_us
+        self._woken.set()
+
+    # times
+
+    def _read_again_at(self) -> float:
+        if self._followed is None:
+            return float("inf")
+        if self._is_reading_due:
+            return self._read_at + READ_CLOSEST_S
+        return self._read_at + max(READ_AGAIN_S, min(READ_AGAIN_MOST_S, READ_SHARE * self._read_took_s))
+
+    async def _pause(self) -> None:
+        """Wait for the next thing that is due."""
+        times = [self._read_again_at(), self._announcer.next_at, self._claims.next_at]
+        if not self._ear.is_open:
+            times.append(self._now() + READ_AGAIN_S)
+        next_at = min(at for at in times if at is not None)
+        try:
+            async with asyncio.timeout(max(_PAUSE_LEAST_S, next_at - self._now()) if next_at < float("inf") else None):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    # what a person reads
+
+    def _with_latest(self, report: Report) -> AddressStatus:
+        status, what = report.status, report.carried
+        if what is None:
+            return status
+        told, owner = self._announcer.told(what), self._claims.second_owner(what)
+        sentence = status.sentence or self._announcer.trouble(what.device)
+        if told is not None:
+            status = replace(status, rounds=told.rounds, told_s_ago=max(0.0, self._now() - told.at))
+        if owner is not None:
+            said = Conflict(what.device, what.address, Claim.HAS, owner.mac).sentence
+            sentence = f"{said} {sentence}".strip()
+            status = replace(status, state=AddressState.CONFLICT, mac=owner.mac)
+        return replace(status, sentence=sentence)
+
+    def _say(self) -> None:
+        """Log what is new in the reports."""
+        levels = {
+            each.status.sentence: logging.ERROR if each.status.state is AddressState.REFUSED else logging.WARNING
+            for each in self._reports
+        }
+        self._said.keep(levels)
+        for sentence, level in levels.items():
+            self._said.say(sentence, sentence, level)
+
+    def _say_gone(self, held: Held) -> None:
+        what = carried_of(held)
+        if self._now() >= self._gone_said_at.get(what, float("-inf")) + GONE_SAID_S:
+            log.warning("%s was gone: somebody else took it away. It is there again.", held)
+            self._gone_said_at[what] = self._now()
+
+
+def _held_of(step: AddressStep) -> Held:
+    return step.held if isinstance(step, RemoveAddress) else step.wanted.held

@@ -1,0 +1,80 @@
+"""The real servers of a cluster that are in force: their checks, their names, and whom an Apply must wait for."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
+from piranha.health.check import Check, check_of
+from piranha.health.weight import Weighed
+from piranha.ipvs.desired import desired
+from piranha.ipvs.table import Place, Table, TableKey
+
+
+def active_servers(cluster: Cluster) -> Iterator[tuple[VirtualServer, RealServer, RealServerKey]]:
+    """Yield the real servers that are in force, each with its virtual server and its key."""
+    for virtual in cluster.active_virtual_servers:
+        service = virtual.key
+        if service is None:
+            continue
+        for server in virtual.servers:
+            if server.is_active and server.address is not None:
+                yield virtual, server, RealServerKey(service, server.address, server.port)
+
+
+def checks_of(cluster: Cluster) -> dict[RealServerKey, Check]:
+    """Return the checks of a cluster, one for each real server that can be checked."""
+    found: dict[RealServerKey, Check] = {}
+    for virtual, server, key in active_servers(cluster):
+        check = check_of(virtual, server)
+        if isinstance(check, Check):
+            found.setdefault(key, check)
+    return found
+
+
+def names_of(cluster: Cluster) -> set[HostName]:
+    """Return the host names whose addresses are needed to run a cluster."""
+    hosts = [virtual.address.host for virtual in cluster.active_virtual_servers if virtual.address is not None]
+    hosts += [key.address for _, _, key in active_servers(cluster)]
+    return {HostName(host) for host in hosts if isinstance(host, str)}
+
+
+def needed_first(
+    cluster: Cluster,
+    resolved: Mapping[HostName, Address],
+    weighed: Mapping[RealServerKey, Weighed],
+    present: Table,
+    is_known: Callable[[RealServerKey], bool],
+) -> frozenset[RealServerKey]:
+    """Return the new servers that alone would serve where there is traffic now.
+
+    One that the table has already with a weight serves until its first check says otherwise.
+    """
+    serving = {key for key, entry in present.items() if any(each.weight for each in entry.destinations.values())}
+    servers_of: dict[TableKey, set[RealServerKey]] = {}
+    links: Mapping[RealServerKey, Place] = desired(cluster, {}, resolved).links
+    for real_key, (table_key, _) in links.items():
+        servers_of.setdefault(table_key, set()).add(real_key)
+
+    def serves(real_key: RealServerKey) -> bool:
+        verdict = weighed[real_key]
+        if verdict.is_known:
+            return bool(verdict.weight)
+        key, destination_key = links[real_key]
+        there = present[key].destinations.get(destination_key)
+        return there is not None and there.weight > 0
+
+    checked = checks_of(cluster).keys()
+    return frozenset(
+        key
+        for table_key in serving & servers_of.keys()
+        if not any(map(serves, servers_of[table_key]))
+        for key in servers_of[table_key]
+        if key in checked and not is_known(key)
+    )
+
+
+def in_table(cluster: Cluster, resolved: Mapping[HostName, Address], present: Table) -> frozenset[RealServerKey]:
+    """Return the real servers of a cluster that a table has."""
+    links = desired(cluster, {}, resolved).links
+    return frozenset(
+        real_key for real_key, (key, each) in links.items() if key in present and each in present[key].destinations
+    )

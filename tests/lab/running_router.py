@@ -1,0 +1,205 @@
+"""The engine as a process on a router of the lab, real servers that say their names, and clients that never rest."""
+
+import contextlib
+import itertools
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from piranha.client import EngineClient
+from piranha.errors import EngineUnavailable
+from piranha.paths import Paths
+from piranha.status import EngineStatus
+from tests.lab.topology import Host, Topology
+
+SERVERS = ("rs1", "rs2", "rs3", "rs4")
+START_S = 30.0
+REQUEST_S = 8.0
+
+
+def until(condition: Callable[[], object], within_s: float, what: str) -> None:
+    """Ask until the condition holds. Fails after `within_s`, saying what."""
+    ends_at = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < ends_at, f"not within {within_s:g} s: {what}"
+        select.select([], [], [], 0.05)
+
+
+class RunningRouter:
+    """`pulse` in a host's namespace, on a root of its own."""
+
+    def __init__(self, host: Host, root: Path) -> None:
+        self.host = host
+        self.paths = Paths(root)
+        self.client = EngineClient(self.paths.socket)
+        self.log = root / "pulse.log"
+        self.process: subprocess.Popen[str] | None = None
+        self.paths.lvs_cf.parent.mkdir(parents=True)
+
+    def write(self, text: str) -> None:
+        """Put a text into lvs.cf, as an editor does."""
+        self.paths.lvs_cf.write_text(text)
+
+    def start(self, data_path: str = "kernel") -> None:
+        """Start the engine and wait until its API answers."""
+        words = [sys.executable, "-m", "piranha.cli.pulse", "--root", str(self.paths.root), "--data-path", data_path]
+        self.process = self.host.start(*words, output=self.log, environment=dict(os.environ))
+        until(self.is_there, START_S, "the engine answers")
+
+    def is_there(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said()
+        with contextlib.suppress(EngineUnavailable):
+            self.client.status()
+            return True
+        return False
+
+    def end(self, order: signal.Signals) -> int:
+        """Send a signal and return the exit status."""
+        assert self.process is not None
+        self.process.send_signal(order)
+        return self.process.wait(30)
+
+    def said(self) -> str:
+        """Return the engine's log."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def status(self) -> EngineStatus:
+        return self.client.status()
+
+    def apply(self, text: str) -> None:
+        """Run a text."""
+        self.write(text)
+        self.client.apply()
+
+    def table(self) -> list[str]:
+        """Return the kernel's table as ipvsadm prints it, in its order."""
+        lines = self.host.run("ipvsadm", "-Sn").splitlines()
+        return [line.removesuffix(" --tun-type ipip") for line in lines]
+
+    def addresses(self) -> str:
+        return self.host.run("ip", "-br", "address")
+
+
+class RealServers(threading.Thread):
+    """Real servers in one thread, IPv4 and IPv6: whoever sends anything is told their name and port each time."""
+
+    def __init__(self, lab: Topology, ports: Collection[int], names: Collection[str] = SERVERS) -> None:
+        super().__init__(name="real servers")
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        for name, port, version in itertools.product(names, ports, (4, 6)):
+            listener = lab[name].socket(socket.AF_INET if version == 4 else socket.AF_INET6)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((lab[name].address("private", version), port))
+            listener.listen(512)
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ, (f"{name}:{port}", True))
+
+    def run(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._woken:
+                    return
+                assert isinstance(key.fileobj, socket.socket)
+                name, listens = key.data
+                with contextlib.suppress(BlockingIOError):
+                    if listens:
+                        self._accept(key.fileobj, name)
+                    else:
+                        self._answer(key.fileobj, name)
+
+    def _accept(self, listener: socket.socket, name: str) -> None:
+        connection, _ = listener.accept()
+        connection.setblocking(False)
+        self._selector.register(connection, selectors.EVENT_READ, (name, False))
+
+    def _answer(self, connection: socket.socket, name: str) -> None:
+        try:
+            data = connection.recv(4096)
+        except ConnectionError:
+            data = b""
+        if data:
+            connection.sendall(name.encode())
+        else:
+            self._selector.unregister(connection)
+            connection.close()
+
+    def stop(self) -> None:
+        self._wake.send(b"x")
+        self.join()
+        for key in list(self._selector.get_map().values()):
+            assert isinstance(key.fileobj, socket.socket)
+            key.fileobj.close()
+        self._wake.close()
+
+
+def connected(client: Host, vip: str, port: int) -> socket.socket:
+    """Return a new connection of a client to a virtual server."""
+    connection = client.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
+    connection.settimeout(REQUEST_S)
+    try:
+        connection.connect((vip, port))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def asked(connection: socket.socket) -> str:
+    """Return the name and the port of the real server at the other end of a connection, `rs1:8080`."""
+    connection.sendall(b"who?")
+    return connection.recv(100).decode()
+
+
+class Requests(threading.Thread):
+    """A client that sends one request after the other, each over a connection of its own, until it is told to end."""
+
+    def __init__(self, client: Host, vip: str, port: int) -> None:
+        super().__init__(name=f"requests to {port}")
+        self.answers: dict[str, int] = {}
+        self.failures: list[str] = []
+        self.is_over = threading.Event()
+        self._client, self._vip, self._port = client, vip, port
+
+    @property
+    def count(self) -> int:
+        return sum(self.answers.values()) + len(self.failures)
+
+    def run(self) -> None:
+        with self._client.inside():
+            while not self.is_over.is_set():
+                began = time.monotonic()
+                try:
+                    with socket.create_connection((self._vip, self._port), REQUEST_S) as connection:
+                        name = asked(connection)
+                    self.answers[name] = self.answers.get(name, 0) + 1
+                    if not name:
+                        self.failures.append("closed without an answer")
+                except OSError as failure:
+                    self.failures.append(f"{failure!r} after {time.monotonic() - began:.2f} s")
+                self.is_over.wait(0.005)
+
+
+@contextlib.contextmanager
+def requests(client: Host, vip: str, *ports: int) -> Iterator[list[Requests]]:
+    """Have clients that send requests all the time; they end with the block."""
+    found = [Requests(client, vip, port) for port in ports]
+    for each in found:
+        each.start()
+    try:
+        yield found
+    finally:
+        for each in found:
+            each.is_over.set()
+        for each in found:
+            each.join()
