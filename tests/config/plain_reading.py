@@ -12,6 +12,7 @@ from piranha.config.path import BlockPath
 
 _SERVICE = re.compile(r"[ \t]*(virtual|failover)(?=[ \t{\"'])")
 _SERVER = re.compile(r"[ \t]*(server)(?=[ \t{\"'])")
+_OPENS_WITHOUT_EQUALS = re.compile(r"[ \t]*\w+(?![ \t]*=)(?:[ \t][^#\n]*)?\{[ \t]*(?:#.*)?")
 _LONE_BRACE = re.compile(r"[ \t]*\{[ \t]*(#.*)?")
 _CLOSE = re.compile(r"[ \t]*(\}([ \t].*)?|\"\}\"[ \t]*|'\}'[ \t]*)")
 _BRACE_AND_COMMENT = re.compile(r"\{[ \t]*(#|$)")
@@ -54,8 +55,8 @@ class Reading:
 
     def _keyword(self, line: str) -> str:
         found = _FIRST_WORD.match(line)
-        if found is None:
-            return ""
+        if found is None or _OPENS_WITHOUT_EQUALS.fullmatch(line):
+            return ""  # no setting: the beginning of a block that was lost
         return _ALIASES.get(found[1], found[1]) if not self.kind else found[1]
 
 
