@@ -27,6 +27,7 @@ from piranha.errors import (
     UnsafePlan,
 )
 from piranha.messages import (
+    AdoptRequest,
     ApplyAnswer,
     ApplyRequest,
     ClearRequest,
@@ -109,6 +110,13 @@ class EngineClient:
         Raises EditRefused if it is not kept, ConfigConflict if `token` is not what is saved, ConfigUnavailable.
         """
         return self._call("POST", "/v1/rollback", SaveAnswer, RollbackRequest(number, token, dry_run))
+
+    def adopt(self, content: bytes, token: str, name: str = "", *, dry_run: bool = False) -> SaveAnswer:
+        """Make another file's bytes lvs.cf, if lvs.cf is still `token` ("": there is none).
+
+        Raises ConfigConflict if it is not, EditRefused for a text that cannot become lvs.cf, ConfigUnavailable.
+        """
+        return self._call("POST", "/v1/config/adopt", SaveAnswer, AdoptRequest(content, token, name, dry_run))
 
     def plan(self) -> Plan:
         """Return what Apply would do. Raises ConfigUnavailable."""

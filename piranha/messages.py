@@ -84,7 +84,7 @@ class VersionInfo:
     """One version of lvs.cf in the history.
 
     `number` counts from 1 and is never used twice. `at` is wall-clock time, ISO 8601. `how` is "save", "create",
-    "rollback", "hand edit" (somebody wrote the file without the engine) or "found" (there before the history began).
+    "rollback", "adopt" (brought in whole from another file), "hand edit" (somebody wrote the file without the engine) or "found" (there before the history began).
     `who` and `from_address` are on whose behalf the engine wrote it, "" where nobody knows. `token` is the SHA-256 of
     its bytes, `size` their number. `changes` says what changed against the version before, `more_changes` how many
     more there are. `is_certain` False: the engine was killed during this save and the file was changed by hand before
@@ -135,6 +135,25 @@ class RollbackRequest:
 
     number: int
     token: str = ""
+    dry_run: bool = False
+
+
+ADOPTED_BYTES_MAX = 10 * 1024 * 1024
+"""The largest file that is brought in through the API: room for 100,000 real servers."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptRequest:
+    """POST /v1/config/adopt: make another file's text lvs.cf, with the next serial_no; all the rest of it stays.
+
+    `content` are the bytes of the file. `token`: the present lvs.cf must be this version, "" means that there is none;
+    so nothing is overwritten that the caller has not seen. `name`: where the text came from, for the history.
+    `dry_run`: write nothing, and say what it would do.
+    """
+
+    content: bytes
+    token: str
+    name: str = ""
     dry_run: bool = False
 
 

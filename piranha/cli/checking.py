@@ -116,10 +116,11 @@ def _tell(checked: Checked) -> None:
         return
     # One write for all: a file of a megabyte may have a hundred thousand faults.
     lines = [fault.located(checked.file) for fault in checked.faults]
-    click.echo("\n".join([*lines, f"{checked.file}: {_counted(checked.faults)}"]))
+    click.echo("\n".join([*lines, f"{checked.file}: {counted(checked.faults)}"]))
 
 
-def _counted(faults: tuple[Fault, ...]) -> str:
+def counted(faults: tuple[Fault, ...]) -> str:
+    """Return how many faults of each severity there are, in words."""
     counts = {severity: sum(fault.severity is severity for fault in faults) for severity in Severity}
     said = ", ".join(f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in counts.items() if count)
     return said or "no faults"

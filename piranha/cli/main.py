@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "deactivate": "editing:deactivate",
         "format": "editing:format_",
         "create": "editing:create",
+        "adopt": "adopting:adopt",
         "diff": "differing:diff",
         "history": "history:history",
         "rollback": "history:rollback",

@@ -37,6 +37,7 @@ from piranha.errors import (
     UnsafePlan,
 )
 from piranha.messages import (
+    AdoptRequest,
     ApplyRequest,
     ClearRequest,
     ConnectionsQuery,
@@ -50,7 +51,7 @@ from piranha.system import unix_socket
 
 log = logging.getLogger("lvs")
 
-BODY_MAX = 8 * 1024 * 1024
+BODY_MAX = 16 * 1024 * 1024
 _JSON = "application/json"
 _Body = TypeVar("_Body")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -99,6 +100,9 @@ class _Calls:
 
     async def create_config(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.create(_caller(request)))
+
+    async def adopt_config(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.adopt(await _body(request, AdoptRequest), _caller(request)))
 
     async def read_history(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.history())

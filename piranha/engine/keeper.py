@@ -25,8 +25,18 @@ from piranha.config.side_effects import side_effects
 from piranha.engine.caller import Caller
 from piranha.engine.history import Bounds, ConfigHistory
 from piranha.engine.version import Version, edited_version, version_of
-from piranha.errors import ConfigConflict, ConfigUnavailable
-from piranha.messages import History, RollbackRequest, SaveAnswer, SavedConfig, SaveRequest, VersionInfo, VersionText
+from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused
+from piranha.messages import (
+    ADOPTED_BYTES_MAX,
+    AdoptRequest,
+    History,
+    RollbackRequest,
+    SaveAnswer,
+    SavedConfig,
+    SaveRequest,
+    VersionInfo,
+    VersionText,
+)
 from piranha.paths import Paths
 from piranha.system import lvs_cf
 from piranha.system.boot import boot_id
@@ -37,7 +47,12 @@ log = logging.getLogger("lvs")
 
 _NOTHING = Document("")
 _CREATED = b"serial_no = 1\n"
-_DONE = {"save": "saved", "create": "created", "rollback": "rolled back"}
+_DONE = {"save": "saved", "create": "created", "rollback": "rolled back", "adopt": "adopted"}
+
+
+_Next = tuple[SaveAnswer, Version | None, Changes]
+"""What is answered, the version that is made (None: nothing would change), and what the history says of it."""
+_NAME_MAX = 200
 
 
 class ConfigKeeper:
@@ -110,6 +125,22 @@ class ConfigKeeper:
             if after is not None:
                 self._make_folder()
                 self._commit("rollback", look, after, changes, caller)
+        return answer
+
+    def adopt(self, request: AdoptRequest, caller: Caller) -> SaveAnswer:
+        """Save another file's text as the next version, if lvs.cf is the one that the caller has seen.
+
+        Raises ConfigConflict if it is not, EditRefused for a text that takes no serial number, ConfigUnavailable; then
+        the file is as it was.
+        """
+        if request.dry_run:
+            return self._adopted(request, lvs_cf.look(self.paths.lvs_cf))[0]
+        with lvs_cf.locked(self.paths):
+            look = lvs_cf.look(self.paths.lvs_cf)
+            answer, after, changes = self._adopted(request, look)
+            if after is not None:
+                self._make_folder()
+                self._commit("adopt", look, after, changes, caller)
         return answer
 
     def history(self) -> History:
@@ -238,13 +269,31 @@ class ConfigKeeper:
         told = diff(before.text, after.document.text, file, file)
         return SaveAnswer(True, after.token, after.serial_no, told, after.loaded.faults, notices)
 
-    def _rolled_back(self, request: RollbackRequest, look: Look) -> tuple[SaveAnswer, Version | None, Changes]:
-        """Return what a rollback answers, and (None: nothing would change) the text that it makes."""
-        present = None if look.raw is None else self._understood(look.raw)
-        if request.token and request.token != (present.token if present else ""):
-            raise ConfigConflict("", present.document.text if present else "")
+    def _rolled_back(self, request: RollbackRequest, look: Look) -> _Next:
+        """Return what becomes of a rollback."""
+        if request.token:
+            self._require_token(request.token, look)
         _, raw = self._history.kept(request.number)
-        kept = Document(decode(raw))
+        return self._next(raw, look, f"the text of version {request.number} again")
+
+    def _adopted(self, request: AdoptRequest, look: Look) -> _Next:
+        """Return what becomes of an adoption."""
+        self._require_token(request.token, look)
+        if len(request.content) > ADOPTED_BYTES_MAX:
+            size = len(request.content)
+            raise EditRefused("", "", f"It has {size} bytes, and at most {ADOPTED_BYTES_MAX} are brought in this way.")
+        source = "".join(letter for letter in request.name if letter.isprintable())[:_NAME_MAX]
+        return self._next(request.content, look, f"the text of {source or 'another file'}")
+
+    def _require_token(self, token: str, look: Look) -> None:
+        present = None if look.raw is None else self._understood(look.raw)
+        if token != (present.token if present else ""):
+            raise ConfigConflict("", present.document.text if present else "")
+
+    def _next(self, raw: bytes, look: Look, told: str) -> _Next:
+        """Return what a whole text as the next lvs.cf means. Raises EditRefused."""
+        present = None if look.raw is None else self._understood(look.raw)
+        kept = Document(decode(raw), encoding_of(raw))
         # Without lvs.cf its serial number must not go back either.
         floor = self._history.newest_serial() if present is None else None
         document = rolled_back(kept, present.document if present else None, floor)
@@ -254,7 +303,7 @@ class ConfigKeeper:
             return answer, None, Changes(())
         after = edited_version(document, encoding_of(raw))
         before = present.document if present else _NOTHING
-        changes = changes_between(before, after.document).led_by(f"the text of version {request.number} again")
+        changes = changes_between(before, after.document).led_by(told)
         return self._changed(before, after, side_effects(raw, kept, ())), after, changes
 
     def _make_folder(self) -> None:

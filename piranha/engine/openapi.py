@@ -48,6 +48,15 @@ CALLS = (
         messages.SaveAnswer,
         (503,),
     ),
+    Call(
+        "POST",
+        "/v1/config/adopt",
+        "adopt_config",
+        "Make the text of another file lvs.cf.",
+        messages.AdoptRequest,
+        messages.SaveAnswer,
+        (409, 422, 503),
+    ),
     Call("GET", "/v1/history", "read_history", "The versions of lvs.cf that are kept.", None, messages.History),
     Call(
         "GET",

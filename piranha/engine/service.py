@@ -23,6 +23,7 @@ from piranha.engine.view import Preview
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, UnsafePlan
 from piranha.health.overrides import Kind, Override, next_number, with_override
 from piranha.messages import (
+    AdoptRequest,
     ApplyAnswer,
     ApplyRequest,
     ClearRequest,
@@ -108,6 +109,11 @@ class Engine:
         """Create a missing lvs.cf. Raises ConfigUnavailable."""
         async with self._changing:
             return await asyncio.to_thread(self._keeper.create, caller)
+
+    async def adopt(self, request: AdoptRequest, caller: Caller) -> SaveAnswer:
+        """Make another file's text lvs.cf. Raises ConfigConflict, EditRefused, ConfigUnavailable."""
+        async with self._changing:
+            return await asyncio.to_thread(self._keeper.adopt, request, caller)
 
     async def rollback(self, request: RollbackRequest, caller: Caller) -> SaveAnswer:
         """Save a kept version again. Raises EditRefused, ConfigConflict, ConfigUnavailable."""

@@ -12,7 +12,7 @@ from piranha.engine.caller import Caller
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.version import version_of
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused
-from piranha.messages import RollbackRequest, SaveRequest
+from piranha.messages import ADOPTED_BYTES_MAX, AdoptRequest, RollbackRequest, SaveRequest
 from piranha.system import files
 
 TEXT = b"""# the site's balancer
@@ -371,3 +371,53 @@ def test_what_a_killed_save_left_in_the_history_is_removed(keeper, paths):
     (paths.history / ".00000002.pending.a1b2c3d4.new").write_text("half")
     keeper.clean_up()
     assert [path.name for path in paths.history.iterdir()] == ["00000001.version"]
+
+
+OTHER = b"# from the old router\nserial_no = 3\nkeepalive = 9\nsite_word = odd\n"
+
+
+def test_an_adopted_file_is_the_next_version_and_only_its_serial_number_differs(keeper, paths):
+    before = keeper.saved().token
+    answer = keeper.adopt(AdoptRequest(OTHER, before, "old.cf"), ME)
+    assert answer.changed and answer.serial_no == 8 and "+keepalive = 9" in answer.diff
+    assert paths.lvs_cf.read_bytes() == OTHER.replace(b"serial_no = 3", b"serial_no = 8")
+    newest, found = keeper.history().versions
+    assert (newest.how, newest.who, newest.changes[0]) == ("adopt", "admin", "the text of old.cf")
+    assert found.token == before
+
+
+def test_an_adoption_over_a_text_that_was_not_seen_is_a_conflict(keeper, paths):
+    seen = keeper.saved().token
+    keeper.save(weight(5), ME)
+    raw = paths.lvs_cf.read_bytes()
+    for token in (seen, ""):
+        with pytest.raises(ConfigConflict) as conflict:
+            keeper.adopt(AdoptRequest(OTHER, token), ME)
+        assert "weight = 5" in conflict.value.current_text
+    assert paths.lvs_cf.read_bytes() == raw
+
+
+def test_an_adoption_makes_a_missing_file_and_refuses_to_expect_one(keeper, paths):
+    seen = keeper.saved().token
+    paths.lvs_cf.unlink()
+    with pytest.raises(ConfigConflict):
+        keeper.adopt(AdoptRequest(OTHER, seen), ME)
+    assert not paths.lvs_cf.exists()
+    assert keeper.adopt(AdoptRequest(OTHER, ""), ME).serial_no == 4
+    assert paths.lvs_cf.read_bytes() == OTHER.replace(b"serial_no = 3", b"serial_no = 4")
+
+
+def test_a_dry_run_of_an_adoption_and_one_of_the_same_text_write_nothing(keeper, paths):
+    token, before = keeper.saved().token, paths.lvs_cf.stat()
+    would = keeper.adopt(AdoptRequest(OTHER, token, dry_run=True), ME)
+    assert would.changed and "+keepalive = 9" in would.diff
+    same = keeper.adopt(AdoptRequest(TEXT.replace(b"serial_no = 7", b"serial_no = 99"), token), ME)
+    assert not same.changed and paths.lvs_cf.stat() == before
+
+
+def test_an_adopted_file_keeps_its_bytes_and_a_too_large_one_is_refused(keeper, paths):
+    latin = OTHER.replace(b"router", b"M\xfchle")
+    keeper.adopt(AdoptRequest(latin, keeper.saved().token), ME)
+    assert paths.lvs_cf.read_bytes() == latin.replace(b"serial_no = 3", b"serial_no = 8")
+    with pytest.raises(EditRefused, match="at most"):
+        keeper.adopt(AdoptRequest(b"#" * (ADOPTED_BYTES_MAX + 1), keeper.saved().token), ME)
