@@ -34,7 +34,7 @@ def missing() -> str:
         return f"the lab's kernel exists for amd64 only, and this is {platform.machine()}"
     if os.geteuid() != 0:
         return "the lab needs root: it reads the whole file system of this machine as it is"
-    absent = [name for name in ("linux.uml", "unshare", "ip", "ipvsadm") if shutil.which(name) is None]
+    absent = [name for name in ("linux.uml", "unshare", "ip", "ipvsadm", "cc") if shutil.which(name) is None]
     absent += [] if Path("/bin/busybox").exists() else ["busybox"]
     return f"the lab needs {', '.join(absent)}: run .ci/apt-install" if absent else ""
 
@@ -50,6 +50,7 @@ def run(command: list[str], results: Path = RESULTS, limit_s: float = LIMIT_S) -
     _write_start(results, command)
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         words = _kernel_words(results, Path(folder))
+        environment = {**os.environ, "LD_PRELOAD": _built(HERE / "xstate.c", Path(folder))}
         # A kernel that is process 1 of its namespace never ends after a panic, so a shell stands above it.
         above = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", '"$@"; :', "lab"]
         kernel = subprocess.Popen(
@@ -59,6 +60,7 @@ def run(command: list[str], results: Path = RESULTS, limit_s: float = LIMIT_S) -
             stderr=subprocess.STDOUT,
             pass_fds=(7, 8),
             start_new_session=True,
+            env=environment,
             text=True,
             errors="replace",
         )
@@ -92,6 +94,13 @@ def _write_start(results: Path, command: list[str]) -> None:
         "sync; echo o > /proc/sysrq-trigger; while :; do /bin/busybox sleep 1; done\n"
     )
     start.chmod(0o755)
+
+
+def _built(source: Path, folder: Path) -> str:
+    """Compile a library for the kernel to load, and return where it is."""
+    library = folder / source.with_suffix(".so").name
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return str(library)
 
 
 def _kernel_words(results: Path, folder: Path) -> list[str]:
