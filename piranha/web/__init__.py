@@ -19,6 +19,7 @@ from piranha.errors import ConfigUnavailable, EngineUnavailable, NotPermitted, P
 from piranha.paths import Paths
 from piranha.resources import tree
 from piranha.web import (
+    adopting,
     auth,
     connections,
     furniture,
@@ -83,6 +84,7 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
     auth.logins.init_app(app)
     # The gate comes before the check of tokens: whoever has no session learns nothing about his token.
     app.before_request(auth.gate)
+    app.before_request(adopting.widen)
     CSRFProtect(app)
     Bootstrap5(app)
     Babel(app)
@@ -97,6 +99,7 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
         real_servers.blueprint,
         monitoring_scripts.blueprint,
         plan.blueprint,
+        adopting.blueprint,
         old_addresses.blueprint,
     ):
         app.register_blueprint(blueprint)

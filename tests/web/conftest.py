@@ -24,6 +24,7 @@ from piranha.engine.connections import choice, limit_of
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.errors import ConfigConflict, EditRefused, EngineUnavailable, UnsafePlan
 from piranha.messages import (
+    AdoptRequest,
     ApplyAnswer,
     ClientConnection,
     ConnectionsAnswer,
@@ -181,6 +182,10 @@ class KeeperClient(EngineClient):
     def create(self) -> SaveAnswer:
         self._note("create")
         return self.engine.keeper.create(Caller(self.user))
+
+    def adopt(self, content: bytes, token: str, name: str = "", *, dry_run: bool = False) -> SaveAnswer:
+        self._note("config" if dry_run else "adopt", name)
+        return self.engine.keeper.adopt(AdoptRequest(content, token, name, dry_run), Caller(self.user))
 
     def running(self) -> SavedConfig:
         self._note("running")
@@ -456,6 +461,7 @@ def every_secure_page() -> list[str]:
         f"/secure/real_server/delete?{web1}",
         f"/secure/monitoring_scripts?{http}",
         "/secure/plan",
+        "/secure/adopt",
         "/secure/introduction",
         "/secure/help",
     ]
