@@ -218,10 +218,16 @@ CHECKS = FaultGroup(
             warning(_virtual('send_program = "/x %h"')),
         ),
         kind(
-            "udp-without-expect",
-            "A UDP service without expect cannot be checked; the original monitor crashes at the first reply.",
-            "Set expect, or a sending program.",
+            "udp-without-send",
+            "A UDP service has no send: it is not checked, or on port 80 with nothing set asked for a web page.",
+            "Set send to a text that the service answers, and expect to how the answer begins.",
             warning(_virtual("protocol = udp", "port = 53")),
+        ),
+        kind(
+            "udp-without-expect",
+            "A UDP service without expect is up with any answer; the original monitor crashes at the first one.",
+            "Set expect; `*` takes any answer.",
+            note(_virtual("protocol = udp", "port = 7", 'send = "hello"')),
         ),
         kind(
             "bad-regex",

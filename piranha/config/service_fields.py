@@ -141,7 +141,8 @@ SERVICE_FIELDS = (
         default=None,
         label="Send",
         help=r"The text sent to a real server to see whether it lives. \n, \r, \t, \\ and \" are understood. "
-        "Blank: the port is only opened; on port 80 with Expect blank too, a web page is asked for.",
+        "Blank: the port is only opened; on port 80 with Expect blank too, a web page is asked for. "
+        "A UDP service needs it.",
         takes_escapes=True,
         example=r"GET / HTTP/1.0\r\n\r\n",
     ),
@@ -151,7 +152,7 @@ SERVICE_FIELDS = (
         type=FieldType.QSTRING,
         default=None,
         label="Expect",
-        help="The reply must begin with this text; * takes any reply. Blank: a connection is enough. "
+        help="The reply must begin with this text; * takes any reply. Blank: a connection is enough, by UDP any reply. "
         "With a sending program its whole output must be equal to it.",
         takes_escapes=True,
         example="HTTP",

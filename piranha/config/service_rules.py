@@ -83,18 +83,14 @@ def _mark_and_persistence(findings: Findings, virtual: VirtualServer, block: Blo
 
 
 def _check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
-    is_http_asked = virtual.port == HTTP_PORT and not virtual.send and not virtual.expect and not virtual.send_program
     if virtual.send_program and virtual.send:
         message = "The sending program wins; Send is ignored."
         findings.say(Severity.WARNING, "send-ignored", block, "send", message, "Use one of the two.")
     if virtual.send_program and not virtual.expect:
         message = "A sending program without Expect never succeeds: its output is compared with Expect."
         findings.say(Severity.WARNING, "program-without-expect", block, "send_program", message, "Set Expect.")
-    if virtual.protocol is Protocol.UDP and not virtual.expect and not virtual.send_program and not is_http_asked:
-        message = "A UDP service without Expect cannot be checked; the original monitor crashes at the first reply."
-        findings.say(
-            Severity.WARNING, "udp-without-expect", block, "protocol", message, "Set Expect, or a sending program."
-        )
+    if virtual.protocol is Protocol.UDP and not virtual.send_program:
+        _udp_check(findings, virtual, block)
     if virtual.uses_regex and virtual.send_program:
         message = "use_regex has no effect with a sending program."
         findings.say(Severity.NOTE, "regex-ignored", block, "use_regex", message, "Write use_regex = 0.")
@@ -113,6 +109,21 @@ def _check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
     if virtual.reentry_s == 0:
         message = "A re-entry time of 0 counts as 180 seconds."
         findings.say(Severity.NOTE, "reentry-zero", block, "reentry", message, "Write 180, or a shorter time.")
+
+
+def _udp_check(findings: Findings, virtual: VirtualServer, block: Block) -> None:
+    advice = "Set Send to a text that the service answers, and Expect to how the answer begins."
+    if not virtual.send:
+        is_http_asked = virtual.port == HTTP_PORT and virtual.send is virtual.expect is virtual.send_program is None
+        message = (
+            "A UDP service on port 80 without Send and Expect is asked for a web page, which few of them answer."
+            if is_http_asked
+            else "A UDP service without Send cannot be checked: its servers answer only when they are asked."
+        )
+        findings.say(Severity.WARNING, "udp-without-send", block, "protocol", message, advice)
+    elif not virtual.expect:
+        message = "Any answer is good for this UDP service; the original monitor crashes at the first one."
+        findings.say(Severity.NOTE, "udp-without-expect", block, "protocol", message, "Set Expect; * takes any answer.")
 
 
 def _expression(findings: Findings, expect: str, block: Block) -> None:

@@ -50,6 +50,8 @@ class Expectation:
 class Check:
     """One check of one real server; two equal checks are one.
 
+    By TCP a connect is enough where nothing is expected. By UDP there is always something to `send`, an answer is
+    always needed, and without `expect` any answer is good.
     `interval_s` from the start of one check to the start of the next; `limit_s` for the whole check: connect,
     send and read together; `reentry_s` how long a failed server must be good before it gets traffic again.
     """
@@ -83,19 +85,16 @@ class Unchecked:
 def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
     """Return the check of a real server as its virtual server describes it.
 
-    A virtual server on port 80 without `send`, `expect` and `send_program` is taken for a web server. Empty
-    texts mean "nothing to send" and "nothing to expect": then a successful connect is good.
+    A virtual server on port 80 without `send`, `expect` and `send_program` is taken for a web server, by UDP too, as
+    the original does (lvs-cf.md 1.4). Empty texts mean "nothing to send" and "nothing to expect": then a successful
+    connect is good. By UDP there is no connect, and nobody answers who was not asked: a server that is sent nothing
+    cannot be checked, whatever is expected of it (the original found it down for ever).
     """
     service = virtual.key
     if service is None:
         return Unchecked(f"{virtual.id} has no address.")
     if server.address is None or str(server.address) in ("0.0.0.0", "::"):
         return Unchecked(f"{server.id} has no address.")
-    if virtual.protocol is Protocol.UDP:
-        return Unchecked(
-            f"{virtual.id} uses UDP, which this version does not check, so its servers would never get "
-            "traffic. Use protocol = tcp, or deactivate it."
-        )
     if virtual.send_program:
         return Unchecked(
             f"{virtual.id} is checked by a program (send_program), which this version does not run, so its "
@@ -116,6 +115,12 @@ def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
     if problem:
         return Unchecked(
             f"{virtual.id}: expect is not a regular expression: {problem}. Correct it, or set use_regex = 0."
+        )
+    if virtual.protocol is Protocol.UDP and send is None:
+        return Unchecked(
+            f"{virtual.id} uses UDP and has nothing to send. UDP servers answer only when they are asked, so its "
+            "servers cannot be checked and would never get traffic. Set send to a text that the service answers, and "
+            "expect to how the answer begins (or to * for any answer), or deactivate it."
         )
     return Check(
         key=RealServerKey(service, server.address, server.port),

@@ -1,4 +1,4 @@
-"""Connect to a real server, send, read, and ask `health.check.judge` what the bytes mean.
+"""Connect to a real server, send, read, and ask `health.check.judge` what the bytes mean; by UDP, see `udp_probe`.
 
 Whatever the network does is a value with a sentence. What says nothing about the real server (this router has
 no file handle left, for one) raises CannotCheck instead: a router in need must not take its servers out of
@@ -11,7 +11,7 @@ import socket
 import time
 from dataclasses import dataclass
 
-from piranha.config.model import Address, written_endpoint
+from piranha.config.model import Address, Protocol, written_endpoint
 from piranha.errors import PiranhaError
 from piranha.health.check import (
     RECEIVED_BYTES_MAX,
@@ -22,6 +22,8 @@ from piranha.health.check import (
     judge,
     judge_late,
 )
+from piranha.system.network_words import words_of
+from piranha.system.udp_probe import Exchange
 
 PIECE_BYTES = 16 * 1024
 TRANSCRIPT_BYTES = 1024
@@ -51,12 +53,13 @@ class Probed:
 
 
 async def probe(check: Check, address: Address) -> Probed:
-    """Do one TCP check against `address` (the check's own, resolved), within the check's limit.
+    """Do one check against `address` (the check's own, resolved), within the check's limit.
 
     Raises CannotCheck.
     """
     began = time.monotonic()
-    conversation = _Conversation(check, written_endpoint(address, check.port))
+    kind = Exchange if check.protocol is Protocol.UDP else _Conversation
+    conversation = kind(check, written_endpoint(address, check.port))
     try:
         async with asyncio.timeout(check.limit_s):
             verdict = await conversation.run(address)
@@ -75,7 +78,7 @@ async def probe(check: Check, address: Address) -> Probed:
 
 
 class _Conversation:
-    """One connection to a real server, and how far it got."""
+    """One TCP connection to a real server, and how far it got."""
 
     def __init__(self, check: Check, endpoint: str) -> None:
         self._check = check
@@ -125,7 +128,7 @@ class _Conversation:
         return judge_late(self._check.expect, bytes(self.received), limit_s)
 
     def failed(self, error: OSError) -> Verdict:
-        what = _trouble(error)
+        what = words_of(error)
         if not self._is_connected:
             return Verdict(False, f"connect to {self._endpoint} {what}")
         if self._check.send and not self.sent:
@@ -137,17 +140,3 @@ class _Conversation:
         if verdict is not None and verdict.is_good:
             return verdict
         return Verdict(False, f"connection {what} after {excerpt(bytes(self.received))}")
-
-
-def _trouble(error: OSError) -> str:
-    match error.errno:
-        case errno.ECONNREFUSED:
-            return "refused"
-        case errno.ECONNRESET | errno.EPIPE:
-            return "reset"
-        case errno.ETIMEDOUT:
-            return "timed out"
-        case errno.EHOSTUNREACH | errno.ENETUNREACH:
-            return "failed: no route to it"
-        case _:
-            return f"failed: {error.strerror or type(error).__name__}"

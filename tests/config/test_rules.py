@@ -178,7 +178,15 @@ BROKEN = [
         "     send_program = \"/x %h\"\n",
         "program-without-expect", WARNING, FTP, 51, not STOPS,
     ),
-    ("     expect = \"220\"\n", "     protocol = udp\n", "udp-without-expect", WARNING, FTP, 51, not STOPS),
+    ("     expect = \"220\"\n", "     protocol = udp\n", "udp-without-send", WARNING, FTP, 51, not STOPS),
+    ("     fwmark = 21\n", "     protocol = udp\n", "udp-without-send", WARNING, FTP, 49, not STOPS),
+    ("     fwmark = 21\n", "     protocol = udp\n     send = \"x\"\n", "udp-without-send", WARNING, FTP, 0, None),
+    (
+        "     expect = \"220\"\n",
+        "     protocol = udp\n     send = \"x\"\n",
+        "udp-without-expect", NOTE, FTP, 51, not STOPS,
+    ),
+    ("     fwmark = 21\n", "     protocol = udp\n     send = \"x\"\n", "udp-without-expect", NOTE, FTP, 0, None),
     ("     expect = \"220\"\n", "     expect = \"2(\"\n     use_regex = 1\n", "bad-regex", ERROR, FTP, 51, STOPS),
     (
         "     expect = \"220\"\n",
@@ -546,6 +554,21 @@ def test_an_unknown_keyword_gets_the_one_that_may_be_meant() -> None:
 def test_the_advice_fits_what_was_written(text: str, code: str, advice: str) -> None:
     (told,) = [fault.advice for fault in faults_of(text) if fault.code == code]
     assert told.startswith(advice)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("port = 53\n", "A UDP service without Send cannot be checked"),
+        ('port = 80\nexpect = "*"\n', "A UDP service without Send cannot be checked"),
+        ('port = 80\nsend = ""\n', "A UDP service without Send cannot be checked"),
+        ("", "A UDP service on port 80 without Send and Expect is asked for a web page"),
+    ],
+)
+def test_a_udp_service_that_nobody_asks_is_told(lines: str, message: str) -> None:
+    text = f"virtual a {{\nprotocol = udp\n{lines}}}\n"
+    (told,) = [fault.message for fault in faults_of(text) if fault.code == "udp-without-send"]
+    assert told.startswith(message)
 
 
 def test_a_misplaced_keyword_is_sent_where_it_has_an_effect() -> None:

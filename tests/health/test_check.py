@@ -106,7 +106,7 @@ def test_a_lone_star_takes_any_reply_as_a_regular_expression_too(virtual: Make, 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"protocol": Protocol.UDP}, "uses UDP, which this version does not check"),
+        ({"protocol": Protocol.UDP, "send": "x", "send_program": "/bin/check"}, "which this version does not run"),
         ({"send_program": "/bin/check %h"}, "send_program), which this version does not run"),
         ({"timeout_s": 0}, "timeout = 0"),
         ({"address": None}, "virtual[http] has no address"),
@@ -114,6 +114,31 @@ def test_a_lone_star_takes_any_reply_as_a_regular_expression_too(virtual: Make, 
 )
 def test_what_this_version_does_not_check_is_said(virtual: Make, server: Make, changes: Any, words: str) -> None:
     assert words in unchecked(virtual(**changes), server())
+
+
+def test_a_udp_service_with_something_to_send_is_checked(virtual: Make, server: Make) -> None:
+    check = checked(virtual(protocol=Protocol.UDP, send=r"ping\n", expect="pong"), server(port=5353))
+    assert (check.protocol, check.port, check.limit_s) == (Protocol.UDP, 5353, 6.0)
+    assert (check.send, check.expect) == (b"ping\n", Expectation(Match.PREFIX, b"pong"))
+    assert check.key.service == ServiceKey(Protocol.UDP, IPv4Address("192.0.2.1"), 8080)
+
+
+def test_scenario_49_a_udp_service_with_send_alone_takes_any_answer(virtual: Make, server: Make) -> None:
+    check = checked(virtual(protocol=Protocol.UDP, send="x"), server())
+    assert (check.send, check.expect) == (b"x", None)
+
+
+@pytest.mark.parametrize("written", [{}, {"expect": "pong"}, {"send": "", "expect": "*"}, {"port": 80, "expect": "*"}])
+def test_a_udp_service_with_nothing_to_send_is_not_checked(virtual: Make, server: Make, written: Any) -> None:
+    reason = unchecked(virtual(protocol=Protocol.UDP, **written), server())
+    assert "virtual[http] uses UDP and has nothing to send" in reason
+    assert "Set send to a text that the service answers, and expect" in reason
+
+
+def test_a_udp_service_on_port_80_with_nothing_configured_is_asked_for_a_web_page(virtual: Make, server: Make) -> None:
+    """As the original has it (lvs-cf.md 1.4); the file's check warns."""
+    check = checked(virtual(protocol=Protocol.UDP, port=80), server())
+    assert (check.send, check.expect) == (b"GET / HTTP/1.0\r\n\r\n", HTTP)
 
 
 @pytest.mark.parametrize("address", [None, IPv4Address("0.0.0.0")])

@@ -1,4 +1,4 @@
-"""The tests of the embedded data path run on either event loop: asyncio's own, and uvloop."""
+"""Tests of what depends on the event loop run on either: asyncio's own, and uvloop."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-ON_BOTH_LOOPS = {"test_relay.py", "test_embedded.py", "test_embedded_listening.py"}
+ON_BOTH_LOOPS = {"test_relay.py", "test_embedded.py", "test_embedded_listening.py", "test_udp_probe.py"}
 
 
 def pytest_asyncio_loop_factories(
