@@ -2,13 +2,19 @@
 
 Rule 1: 0 leaves a timeout as it is. What was there before we changed it for the first time is remembered on the disk
 and comes back when the keyword goes, or when the engine is stopped.
-Rule 2: the sync daemon is the active router's `master`. It is started anew when interface or id change, and stopped
-when it is off and we had started it.
-Rule 3: what the kernel refuses is logged once, kept in `problems` for the status, and tried again.
+Rule 2: an active router runs the `master` sync daemon, a passive one the `backup`. When the router's state, the
+interface or the id change, the one before is stopped first and then the new one started. At the end what we started is
+stopped.
+Rule 3: lvs.cf names one sync daemon, by role, interface and id; what stands in its place is stopped, and what has its
+interface and id in the other role (an engine that was killed, an original Piranha that was stopped, leave that behind).
+Any other one is somebody else's and stays.
+Rule 4: a sync daemon stays with the device that it was started on. When that was removed and made anew, the daemon
+still runs and neither sends nor hears anything; so it is started anew.
+Rule 5: what the kernel refuses is logged once, kept in `problems` for the status, and tried again.
 """
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol as Interface
 
 from piranha.config.model import Cluster
@@ -16,6 +22,7 @@ from piranha.engine.table_store import TableStore
 from piranha.errors import StepRefused
 from piranha.ipvs.ownership import NO_TIMEOUTS
 from piranha.ipvs.timeouts import timeouts_to_set
+from piranha.system.devices import device_number
 from piranha.system.ipvs_socket import KernelUnavailable
 from piranha.system.ipvs_values import SyncDaemon, SyncRole, Timeouts
 
@@ -49,16 +56,18 @@ class IpvsKernel(Interface):
 class IpvsSettings:
     """Follows a cluster on one kernel. `problems`: what was refused last time, in sentences."""
 
-    def __init__(self, kernel: IpvsKernel, store: TableStore) -> None:
+    def __init__(self, kernel: IpvsKernel, store: TableStore, number_of: Callable[[str], int] = device_number) -> None:
+        """`number_of` returns the number of a network device, 0 for none."""
         self.problems: tuple[str, ...] = ()
         self._kernel = kernel
         self._store = store
+        self._number_of = number_of
+        self._sync_device = ("", 0)
 
     async def follow(self, cluster: Cluster, is_active: bool) -> None:
         """Set what the cluster says and the kernel has otherwise. Never raises for what the kernel says."""
-        is_synced = is_active and cluster.runs_sync_daemon and bool(cluster.active_virtual_servers)
-        daemon = SyncDaemon(SyncRole.MASTER, cluster.syncd_iface, cluster.syncd_id & 0xFF) if is_synced else None
         seconds = (cluster.tcp_timeout_s, cluster.tcpfin_timeout_s, cluster.udp_timeout_s)
+        daemon = _daemon_of(cluster, is_active)
         found = (await _reason(self._set_timeouts(seconds)), await _reason(self._set_sync(daemon)))
         problems = tuple(problem for problem in dict.fromkeys(found) if problem)
         for problem in problems:
@@ -89,23 +98,38 @@ class IpvsSettings:
         ours = self._store.memory.sync
         if wanted is None and ours is None:
             return
-        running = {daemon.role: daemon for daemon in await self._kernel.sync_daemons()}
-        role = SyncRole.MASTER
-        there = running.get(role)
-        if wanted is None:
-            # One with another interface or id was started by somebody else meanwhile.
-            if there is not None and ours == _words(there):
-                await self._kernel.stop_sync(role)
-                log.info("%s sync daemon on %s stopped", there.role, there.interface)
-            await self._store.keep_sync(None)
-            return
-        await self._store.keep_sync(_words(wanted))
-        if there == wanted:
-            return
-        if there is not None:
-            await self._kernel.stop_sync(role)
-        await self._kernel.start_sync(role, wanted.interface, wanted.sync_id)
-        log.info("%s sync daemon on %s started, id %d", role, wanted.interface, wanted.sync_id)
+        device = ("", 0) if wanted is None else (wanted.interface, self._number_of(wanted.interface))
+        is_deaf = device != self._sync_device and device[0] == self._sync_device[0]
+        running = await self._kernel.sync_daemons()
+        for each in running:
+            if _is_past(each, wanted, ours) or (is_deaf and each == wanted):
+                await self._kernel.stop_sync(each.role)
+                log.info("%s sync daemon on %s stopped, id %d", each.role, each.interface, each.sync_id)
+        # Known before it runs, and the one before forgotten after it was stopped: whoever is killed in between leaves
+        # nothing behind that the next engine would not know.
+        await self._store.keep_sync(None if wanted is None else _words(wanted))
+        if wanted is not None and (is_deaf or wanted not in running):
+            await self._kernel.start_sync(wanted.role, wanted.interface, wanted.sync_id)
+            log.info("%s sync daemon on %s started, id %d", wanted.role, wanted.interface, wanted.sync_id)
+        self._sync_device = device
+
+
+def _daemon_of(cluster: Cluster, is_active: bool) -> SyncDaemon | None:
+    """Return the sync daemon that a router runs, None for none."""
+    if not cluster.runs_sync_daemon or not cluster.active_virtual_servers:
+        return None
+    role = SyncRole.MASTER if is_active else SyncRole.BACKUP
+    return SyncDaemon(role, cluster.syncd_iface, cluster.syncd_id & 0xFF)
+
+
+def _is_past(there: SyncDaemon, wanted: SyncDaemon | None, ours: tuple[str, str, int] | None) -> bool:
+    """Say whether a running daemon has to go. `ours` is the one that we started last."""
+    if there == wanted:
+        return False
+    if _words(there) == ours:
+        return True
+    # Of each role the kernel runs one only.
+    return wanted is not None and (there.role is wanted.role or _words(there)[1:] == _words(wanted)[1:])
 
 
 def _words(daemon: SyncDaemon) -> tuple[str, str, int]:

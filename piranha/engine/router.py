@@ -1,7 +1,8 @@
 """What surrounds the balancer on a real router: the kernel's table and settings, the floating addresses, the role.
 
-Activating: the table, then the sync daemon, then the addresses. Stopping, as an administrator asks for it: the
-addresses go first, so that no packet meets half a table; then what is ours of the table, then the settings.
+Activating: the table, then the sync daemon, then the addresses. Becoming passive: the addresses go first, then the sync
+daemon changes its role, then the table goes. Stopping, as an administrator asks for it: the addresses go first, so that
+no packet meets half a table; then what is ours of the table, then the settings.
 """
 
 import asyncio
@@ -63,9 +64,13 @@ class Router:
     async def _follow(self, carried: Cluster, resolved: Mapping[HostName, Address]) -> None:
         balancer = self._balancer
         assert balancer is not None
-        await self.settings.follow(balancer.cluster, balancer.standing.is_active)
-        await self.tuning.follow(balancer.cluster, balancer.standing.is_active)
-        await self.floating.follow(carried, resolved, balancer.draining_addresses)
+        is_active = balancer.standing.is_active
+        if not is_active:
+            await self.floating.follow(carried, resolved)
+        await self.settings.follow(balancer.cluster, is_active)
+        await self.tuning.follow(balancer.cluster, is_active)
+        if is_active:
+            await self.floating.follow(carried, resolved, balancer.draining_addresses)
 
 
 def _addresses_here() -> Collection[Address]:
