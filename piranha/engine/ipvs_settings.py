@@ -28,6 +28,9 @@ from piranha.system.ipvs_values import SyncDaemon, SyncRole, Timeouts
 
 log = logging.getLogger("lvs")
 
+REST_TURNS = 10
+"""How many turns a refused sync daemon is left alone, unless its device changes."""
+
 
 class IpvsKernel(Interface):
     """The part of the kernel's IPVS that is set here."""
@@ -63,6 +66,8 @@ class IpvsSettings:
         self._store = store
         self._number_of = number_of
         self._sync_device = ("", 0)
+        self._refusal: tuple[SyncDaemon, int, StepRefused] | None = None
+        self._rest = 0
 
     async def follow(self, cluster: Cluster, is_active: bool) -> None:
         """Set what the cluster says and the kernel has otherwise. Never raises for what the kernel says."""
@@ -109,9 +114,21 @@ class IpvsSettings:
         # nothing behind that the next engine would not know.
         await self._store.keep_sync(None if wanted is None else _words(wanted))
         if wanted is not None and (is_deaf or wanted not in running):
-            await self._kernel.start_sync(wanted.role, wanted.interface, wanted.sync_id)
-            log.info("%s sync daemon on %s started, id %d", wanted.role, wanted.interface, wanted.sync_id)
+            await self._start_sync(wanted, device[1])
         self._sync_device = device
+
+    async def _start_sync(self, wanted: SyncDaemon, device: int) -> None:
+        """Start a daemon; one that was refused rests first, since the kernel's log gets a line at each try."""
+        if self._refusal is not None and self._refusal[:2] == (wanted, device) and self._rest > 0:
+            self._rest -= 1
+            raise self._refusal[2]
+        try:
+            await self._kernel.start_sync(wanted.role, wanted.interface, wanted.sync_id)
+        except StepRefused as refusal:
+            self._refusal, self._rest = (wanted, device, refusal), REST_TURNS
+            raise
+        self._refusal = None
+        log.info("%s sync daemon on %s started, id %d", wanted.role, wanted.interface, wanted.sync_id)
 
 
 def _daemon_of(cluster: Cluster, is_active: bool) -> SyncDaemon | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from piranha.engine.ipvs_settings import IpvsSettings
+from piranha.engine.ipvs_settings import REST_TURNS, IpvsSettings
 from piranha.engine.table_store import TableStore
 from piranha.errors import StepRefused
 from piranha.system.ipvs_socket import KernelUnavailable
@@ -219,7 +219,8 @@ async def test_it_is_on_the_disk_before_it_runs_and_forgotten_after_it_is_stoppe
     await settings.follow(cluster, False)
     assert TableStore(paths).memory.sync == ("backup", "eth1", 7)
     kernel.refuses = ""
-    await settings.follow(cluster, False)
+    for _ in range(REST_TURNS + 1):
+        await settings.follow(cluster, False)
     kernel.refuses = "no"
     await settings.follow(cluster, True)
     await settings.restore()
@@ -236,6 +237,9 @@ async def test_a_refusal_is_logged_once_kept_and_tried_again(kernel, settings, c
     assert settings.problems == ("Change syncd_iface.",)
     assert caplog.messages == ["Change syncd_iface."]
     kernel.refuses = ""
+    for _ in range(REST_TURNS - 1):
+        await settings.follow(cluster, True)
+    assert settings.problems == ("Change syncd_iface.",), "it rests, and is told as long as it does"
     await settings.follow(cluster, True)
     assert settings.problems == () and kernel.daemons == {SyncRole.MASTER: MASTER}
 
