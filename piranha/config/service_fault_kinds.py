@@ -284,8 +284,8 @@ REAL_SERVERS = FaultGroup(
         ),
         kind(
             "port-not-mapped",
-            "A real server has another port than its virtual server, and network is not NAT.",
-            "Remove its port; only NAT can change it.",
+            "A real server has another port than its virtual server, which network or a persistent mark does not map.",
+            "Remove its port; only NAT can change it, and not for a persistent firewall mark.",
             warning(
                 _virtual(head="network = direct\n").replace(
                     "         active = 1\n", "         active = 1\n         port = 8080\n"

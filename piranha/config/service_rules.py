@@ -162,16 +162,25 @@ def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> N
                 message = "This real server is active and has no address."
                 findings.say(Severity.ERROR, "no-address", inner, "address", message, "Set its address.")
             continue
-        is_rewritten = findings.cluster.forwarding is Forwarding.NAT
-        if server.has_own_port and not is_rewritten and server.port != virtual.port and not virtual.fwmark:
-            message = f"Only NAT can change the port: packets arrive at port {virtual.port}, not {server.port}."
-            findings.say(
-                Severity.WARNING, "port-not-mapped", inner, "port", message, f"Remove it, or write {virtual.port}."
-            )
+        if server.has_own_port and server.port != virtual.port:
+            _own_port(findings, virtual, server, inner)
         first = seen.setdefault((server.address, server.port), server)
         if first is not server:
             message = f'The real server "{shown(first.name)}" has the same address and port.'
             findings.say(Severity.WARNING, "same-server", inner, "address", message, "Remove one of the two.")
+
+
+def _own_port(findings: Findings, virtual: VirtualServer, server: RealServer, inner: Block) -> None:
+    if findings.cluster.forwarding is not Forwarding.NAT and not virtual.fwmark:
+        message = f"Only NAT can change the port: packets arrive at port {virtual.port}, not {server.port}."
+        findings.say(
+            Severity.WARNING, "port-not-mapped", inner, "port", message, f"Remove it, or write {virtual.port}."
+        )
+    elif findings.cluster.forwarding is Forwarding.NAT and virtual.fwmark and virtual.persistent_s:
+        # linux, ip_vs_sched_persist: only a connection to the service's own port gets the destination's, and a mark has
+        # none.
+        message = "A firewall mark with persistence keeps the client's port, so this port is only checked."
+        findings.say(Severity.WARNING, "port-not-mapped", inner, "port", message, "Remove it, or the persistence.")
 
 
 def is_zero(block: Block, keyword: str = "address") -> bool:

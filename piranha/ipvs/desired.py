@@ -4,8 +4,12 @@ Rule 1: a failed check never "removes a server". It changes a weight here, and `
 Rule 2: of two blocks for one place in the table the first wins; the other is omitted, with the reason. Which
 one is first is a matter of the file, never of health.
 Rule 3: under `direct` and `tunnel` a packet keeps its port, so the destination has the service's. A mark
-stands for several ports: port 0 keeps the client's, unless the real server has a port of its own under `nat`.
-Rule 4: what drains stays, with weight 0, until `drain` says that it is over.
+stands for several ports: port 0 keeps the client's, unless the real server has a port of its own under `nat` (which
+the kernel follows without persistence only; a fault of lvs.cf says so).
+A mark's packets have the IP version of its virtual IP address, whatever its real servers have: a tunnel may change it.
+Rule 4: what drains stays, with weight 0, until `drain` says that it is over. sh and dh keep leading clients to a
+destination of weight 0, and refuse them: sh gets its fallback as long as there is one; dh knows none, so that what an
+Apply removes from it goes at once.
 Rule 5: a server that is in the table already and was not heard of yet (after a restart) keeps the weight it has there
 until its first verdict, and so does a sorry server until every check has had its say.
 """
@@ -36,7 +40,7 @@ class Desired:
 
     `links` says where each real server stands, or would stand if its weight allowed it; `services` the same
     for virtual servers, by written path; `sorry` which destination is a sorry server in force. `omitted`
-    says, by written path, why a block is not served. `ipv6_marks` are the firewall marks of IPv6 packets.
+    says, by written path, why a block is not served, and what to do. `undrained`: what was to drain and cannot.
     """
 
     table: Table
@@ -44,7 +48,7 @@ class Desired:
     omitted: Mapping[str, str]
     services: Mapping[str, TableKey] = field(default_factory=lambda: MappingProxyType({}))
     sorry: Mapping[TableKey, DestinationKey] = field(default_factory=lambda: MappingProxyType({}))
-    ipv6_marks: frozenset[TableKey] = frozenset()
+    undrained: frozenset[Place] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,6 @@ class _Placed:
     key: TableKey
     servers: tuple[tuple[RealServer, RealServerKey, DestinationKey], ...]
     sorry: DestinationKey | None
-    version: int
-    """The IP version of its packets."""
 
 
 def desired(
@@ -78,7 +80,6 @@ def desired(
     services: dict[str, TableKey] = {}
     sorry: dict[TableKey, DestinationKey] = {}
     named: set[Place] = set()
-    ipv6_marks: set[TableKey] = set()
     for placed in _placed(cluster, resolved, omitted):
         destinations: dict[DestinationKey, Destination] = {}
         for _, real_key, destination_key in placed.servers:
@@ -96,33 +97,35 @@ def desired(
             sorry[placed.key] = placed.sorry
             named.add((placed.key, placed.sorry))
         services[placed.virtual.id] = placed.key
-        if placed.key.fwmark and placed.version == 6:
-            ipv6_marks.add(placed.key)
         entries[placed.key] = (_service(placed), destinations)
+    undrained: set[Place] = set()
     for drain in draining:
         if drain.place not in named:
-            _, destinations = entries.setdefault(drain.key, (drain.service, {}))
-            destinations[drain.destination_key] = Destination(drain.forwarding, 0)
-    table = {key: Entry(service, MappingProxyType(destinations)) for key, (service, destinations) in entries.items()}
+            service, destinations = entries.setdefault(drain.key, (drain.service, {}))
+            if service.scheduler == "dh" and _has_takers(destinations):
+                undrained.add(drain.place)
+            else:
+                destinations[drain.destination_key] = Destination(drain.forwarding, 0)
+    table = {key: _entry(service, destinations) for key, (service, destinations) in entries.items()}
     return Desired(
         MappingProxyType(table),
         MappingProxyType(links),
         MappingProxyType(omitted),
         MappingProxyType(services),
         MappingProxyType(sorry),
-        frozenset(ipv6_marks),
+        frozenset(undrained),
     )
 
 
-def with_late_marks(target: Desired, present: Table) -> Desired:
-    """Return the desired table without the IPv6 marks that have no destination and are not there yet.
+def _has_takers(destinations: Mapping[DestinationKey, Destination]) -> bool:
+    return any(destination.weight > 0 for destination in destinations.values())
 
-    The kernel wants an IP version for a mark, and a key has none: it is that of the destinations it is added with.
-    """
-    late = {key for key in target.ipv6_marks - present.keys() if not target.table[key].destinations}
-    if not late:
-        return target
-    return replace(target, table=MappingProxyType({key: each for key, each in target.table.items() if key not in late}))
+
+def _entry(service: Service, destinations: Mapping[DestinationKey, Destination]) -> Entry:
+    is_some_zero = any(destination.weight <= 0 for destination in destinations.values())
+    if service.scheduler == "sh":
+        service = replace(service, has_fallback=is_some_zero and _has_takers(destinations))
+    return Entry(service, MappingProxyType(destinations))
 
 
 def configured(cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozenset[Place]:
@@ -140,22 +143,28 @@ def configured(cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozen
 
 def _placed(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dict[str, str]) -> tuple[_Placed, ...]:
     """Return the virtual servers in force by file order; the reasons of those left out go into `omitted`."""
-    found: dict[TableKey, _Placed] = {}
+    found: dict[TableKey | int, _Placed] = {}
     for virtual in cluster.active_virtual_servers:
         service_key = virtual.key
         key = _table_key(virtual, resolved)
         if service_key is None or key is None:
             host = virtual.address.host if virtual.address is not None else None
             omitted[virtual.id] = _without_address(host, "virtual server")
-        elif key in found:
-            omitted[virtual.id] = f"{key.words} is served already by {found[key].virtual.id}."
+        elif (first := found.get(key.fwmark or key)) is not None:
+            omitted[virtual.id] = _twice(key, first)
         else:
             servers = _servers(cluster, virtual, service_key, key, resolved, omitted)
             sorry_port = 0 if key.fwmark else key.port
             sorry = DestinationKey(virtual.sorry_server, sorry_port) if virtual.sorry_server is not None else None
-            version = _version(virtual, key, servers, resolved)
-            found[key] = _Placed(virtual, service_key, key, servers, sorry, version)
+            # A mark is served for one IP version: overrides and checks know it by its number alone.
+            found[key.fwmark or key] = _Placed(virtual, service_key, key, servers, sorry)
     return tuple(found.values())
+
+
+def _twice(key: TableKey, first: _Placed) -> str:
+    if key.fwmark:
+        return f"Firewall mark {key.fwmark} is served already by {first.virtual.id}. Give one of them another mark."
+    return f"{key.words} is served already by {first.virtual.id}. Change one of them, or deactivate it."
 
 
 def _servers(
@@ -177,7 +186,7 @@ def _servers(
         destination_key = DestinationKey(address, _destination_port(cluster.forwarding, server, key))
         if destination_key in found:
             first = found[destination_key][0]
-            omitted[server.id] = f"{destination_key} is in {key.words} already, by {first.id}."
+            omitted[server.id] = f"{destination_key} is in {key.words} already, by {first.id}. Remove one of the two."
             continue
         real_key = RealServerKey(service_key, server.address, server.port)
         found[destination_key] = (server, real_key, destination_key)
@@ -218,7 +227,7 @@ def _stays_sorry(
         placed.sorry is not None
         and _there(present, placed.key, placed.sorry) is not None
         and any(real_key in unheard for _, real_key, _ in placed.servers)
-        and not any(destination.weight > 0 for destination in destinations.values())
+        and not _has_takers(destinations)
     )
 
 
@@ -227,24 +236,22 @@ def _there(present: Table, key: TableKey, destination_key: DestinationKey) -> De
     return entry.destinations.get(destination_key) if entry is not None else None
 
 
-def _version(
-    virtual: VirtualServer,
-    key: TableKey,
-    servers: tuple[tuple[RealServer, RealServerKey, DestinationKey], ...],
-    resolved: Mapping[HostName, Address],
-) -> int:
-    """Return the IP version of a service's packets. A mark has none of its own: its virtual IP address says it."""
-    if key.address is not None:
-        return key.address.version
-    address = _resolved(virtual.address.host, resolved) if virtual.address is not None else None
-    if address is not None and int(address):
-        return address.version
-    return servers[0][2].address.version if servers else 4
+def _mark_version(virtual: VirtualServer, resolved: Mapping[HostName, Address]) -> int:
+    """Return the IP version of a mark's packets: that of its virtual IP address.
+
+    Without one, that of its first real server in force; without any, 4.
+    """
+    host = virtual.address.host if virtual.address is not None else None
+    servers = (server.address for server in virtual.servers if server.is_active)
+    for address in (_resolved(each, resolved) for each in (host, *servers)):
+        if address is not None and int(address):
+            return address.version
+    return 4
 
 
 def _table_key(virtual: VirtualServer, resolved: Mapping[HostName, Address]) -> TableKey | None:
     if virtual.fwmark:
-        return TableKey(fwmark=virtual.fwmark)
+        return TableKey(fwmark=virtual.fwmark, mark_version=_mark_version(virtual, resolved))
     if virtual.address is None:
         return None
     address = _resolved(virtual.address.host, resolved)
@@ -252,9 +259,8 @@ def _table_key(virtual: VirtualServer, resolved: Mapping[HostName, Address]) -> 
 
 
 def _service(placed: _Placed) -> Service:
-    virtual, is_ipv6 = placed.virtual, placed.version == 6
-    # The prefix of a mark is counted in an IPv4 netmask: 32 is each client alone, in either IP version.
-    width = 128 if is_ipv6 and not placed.key.fwmark else 32
+    virtual, is_ipv6 = placed.virtual, placed.key.version == 6
+    width = 128 if is_ipv6 else 32
     # `pmask` is an IPv4 mask; it says nothing about IPv6 clients, who are told apart one by one.
     masked = virtual.persistent_s > 0 and virtual.pmask is not None and not is_ipv6
     prefix = int(virtual.pmask).bit_count() if masked and virtual.pmask is not None else width
@@ -269,5 +275,5 @@ def _resolved(host: Host | None, resolved: Mapping[HostName, Address]) -> Addres
 
 def _without_address(host: Host | None, what: str) -> str:
     if host is None:
-        return f"This {what} has no address."
+        return f"This {what} has no address. Write one in lvs.cf."
     return f"The name {host} of this {what} was not found. Write its address, or tell the resolver the name."

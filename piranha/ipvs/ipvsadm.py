@@ -46,11 +46,9 @@ def rules_of(cluster: Cluster, resolved: Mapping[HostName, Address] | None = Non
     addresses = resolved or MappingProxyType({})
     wanted = desired(usable, _all_good(usable, addresses), addresses)
     lines: list[str] = []
-    by_path = {virtual.id: virtual for virtual in usable.virtual_servers}
     for path, key in wanted.services.items():
-        entry = wanted.table[key]
-        version = _version(by_path[path], key, entry, addresses)
-        flags = _service_flags(key, version)
+        entry, version = wanted.table[key], key.version
+        flags = _service_flags(key)
         lines.append(_service_line(flags, entry, version))
         for destination_key, destination in entry.destinations.items():
             if destination_key.address.version != version and destination.forwarding is not Forwarding.TUNNEL:
@@ -114,20 +112,9 @@ def _all_good(cluster: Cluster, resolved: Mapping[HostName, Address]) -> dict[Re
     return weighed
 
 
-def _version(virtual: VirtualServer, key: TableKey, entry: Entry, resolved: Mapping[HostName, Address]) -> int:
-    """Return the IP version of a service. A mark has none of its own: its virtual IP address says it."""
-    if key.address is not None:
-        return key.address.version
-    host = virtual.address.host if virtual.address is not None else None
-    address = resolved.get(host) if isinstance(host, str) else host
-    if address is None or int(address) == 0:
-        return next((destination.address.version for destination in entry.destinations), 4)
-    return address.version
-
-
-def _service_flags(key: TableKey, version: int) -> str:
+def _service_flags(key: TableKey) -> str:
     if key.fwmark:
-        return f"-f {key.fwmark}{' -6' if version == 6 else ''}"
+        return f"-f {key.fwmark}{' -6' if key.version == 6 else ''}"
     assert key.protocol is not None and key.address is not None
     return f"{_FLAGS[key.protocol]} {DestinationKey(key.address, key.port)}"
 
@@ -137,9 +124,11 @@ def _service_line(flags: str, entry: Entry, version: int) -> str:
     line = f"-A {flags} -s {service.scheduler}"
     if service.persistent_s > 0:
         line += f" -p {service.persistent_s}"
-        # A mark's prefix is counted in an IPv4 netmask, which says nothing about IPv6 clients.
+        # A `pmask` is an IPv4 netmask, which says nothing about IPv6 clients.
         if version == 4 and service.persistence_prefix < _WIDTH[4]:
             line += f" -M {_netmask(service.persistence_prefix)}"
+    if service.has_fallback:
+        line += " -b sh-fallback"
     return line
 
 

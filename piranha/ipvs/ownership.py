@@ -9,7 +9,7 @@ Rule 4: what is ours is written down before the first step that makes it (`memor
 any moment knows it at the next start. Without that memory only what the configuration names is ours.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -91,7 +91,9 @@ def sparing(steps: Sequence[Step], table: Table, owned: Owned) -> tuple[Step, ..
 # The memory as text
 
 _Key = tuple[str, str, int, int]
-"""Protocol, address, port, mark; "" and 0 where there is none."""
+"""Protocol, address, port, mark; "" and 0 where there is none. The address of a mark is `_ANY` of its IP version."""
+_ANY = {4: "0.0.0.0", 6: "::"}
+_VERSION_OF = {written: version for version, written in _ANY.items()}
 _Spot = tuple[_Key, str, int]
 
 
@@ -154,25 +156,44 @@ def memory_of(raw: bytes, boot_id: str) -> TableMemory:
         raise ValueError(str(error)) from error
     if record.boot_id != boot_id:
         return TableMemory()
+    versions = _versions_of_old_marks(record)
     drains = []
     for each in record.draining:
-        key, destination_key = _place_of(each.place)
-        service = Service(each.scheduler, each.persistent_s, each.persistence_prefix)
+        key, destination_key = _place_of(each.place, versions)
+        # Those that wrote no version counted the prefix of an IPv6 mark as an IPv4 mask: 32 for each client alone.
+        is_old = key.fwmark and not each.place[0][1]
+        prefix = 128 if is_old and key.version == 6 else each.persistence_prefix
+        service = Service(each.scheduler, each.persistent_s, prefix)
         forwarding = Forwarding(each.forwarding)
         drains.append(Draining(key, destination_key, forwarding, service, each.ends_at, each.settles_at))
-    owned = Owned(frozenset(map(_key_of, record.services)), frozenset(map(_place_of, record.places)))
+    services = frozenset(_key_of(each, versions) for each in record.services)
+    owned = Owned(services, frozenset(_place_of(each, versions) for each in record.places))
     names = tuple((HostName(name), ip_address(address)) for name, address in record.names)
     return TableMemory(owned, tuple(drains), record.timeouts, record.sync, names)
 
 
 def _key(key: TableKey) -> _Key:
+    if key.fwmark:
+        return "", _ANY[key.version], 0, key.fwmark
     address = "" if key.address is None else str(key.address)
-    return ("" if key.protocol is None else key.protocol.value, address, key.port, key.fwmark)
+    return ("" if key.protocol is None else key.protocol.value, address, key.port, 0)
 
 
-def _key_of(written: _Key) -> TableKey:
+def _key_of(written: _Key, old_marks: Mapping[int, int]) -> TableKey:
     protocol, address, port, fwmark = written
-    return TableKey(Protocol(protocol) if protocol else None, ip_address(address) if address else None, port, fwmark)
+    if fwmark:
+        version = _VERSION_OF[address] if address in _VERSION_OF else old_marks.get(fwmark, 4)
+        return TableKey(fwmark=fwmark, mark_version=version)
+    return TableKey(Protocol(protocol) if protocol else None, ip_address(address) if address else None, port)
+
+
+def _versions_of_old_marks(record: _Record) -> dict[int, int]:
+    """Return the IP version of each mark that was written without one: it was that of its first real server."""
+    found: dict[int, int] = {}
+    for (_, address, _, fwmark), server, _ in (*record.places, *(drain.place for drain in record.draining)):
+        if fwmark and not address:
+            found.setdefault(fwmark, ip_address(server).version)
+    return found
 
 
 def _spot(place: Place) -> _Spot:
@@ -180,6 +201,6 @@ def _spot(place: Place) -> _Spot:
     return _key(key), str(destination_key.address), destination_key.port
 
 
-def _place_of(written: _Spot) -> Place:
+def _place_of(written: _Spot, old_marks: Mapping[int, int]) -> Place:
     key, address, port = written
-    return _key_of(key), DestinationKey(ip_address(address), port)
+    return _key_of(key, old_marks), DestinationKey(ip_address(address), port)

@@ -3,7 +3,8 @@
 Rule 1: a service comes before its destinations, and goes after the last of them.
 Rule 2: within a service new destinations come first, then greater weights, then smaller ones; removals come
 last, so that no service is empty or idle in between if it is neither before nor after.
-Rule 3: what changed is edited in place. Equal tables need no step, whatever the order they are written in.
+Rule 3: a fallback comes before the weight 0 that needs it, and goes after it.
+Rule 4: what changed is edited in place. Equal tables need no step, whatever the order they are written in.
 """
 
 from collections.abc import Collection, Mapping
@@ -46,7 +47,7 @@ def plan(
         there = present.get(key)
         if there is None:
             steps.append(AddService(key, entry.service))
-        elif there.service != entry.service:
+        elif there.service != entry.service and not _loses_fallback(there.service, entry.service):
             steps.append(EditService(key, entry.service))
         steps += _destination_steps(
             key, there.destinations if there is not None else {}, entry.destinations, newest_first
@@ -61,7 +62,13 @@ def plan(
         ]
         if entry_after is None:
             steps.append(RemoveService(key))
+        elif _loses_fallback(there.service, entry_after.service):
+            steps.append(EditService(key, entry_after.service))
     return tuple(steps)
+
+
+def _loses_fallback(before: Service, after: Service) -> bool:
+    return before.has_fallback and before.scheduler == after.scheduler and not after.has_fallback
 
 
 def _destination_steps(
@@ -168,11 +175,13 @@ def _active(reading: Reading, key: TableKey, destination_key: DestinationKey) ->
 def _balancing(key: TableKey, service: Service) -> str:
     words = [f"scheduler {service.scheduler}"]
     if service.persistent_s:
-        width = 128 if key.address is not None and key.address.version == 6 else 32
+        width = 128 if key.version == 6 else 32
         group = f" for each /{service.persistence_prefix}" if service.persistence_prefix < width else ""
         words.append(f"persistent for {service.persistent_s} s{group}")
     else:
         words.append("not persistent")
+    if service.has_fallback:
+        words.append("clients of weight 0 go elsewhere")
     return ", ".join(words)
 
 

@@ -15,25 +15,33 @@ from piranha.errors import StepRefused
 
 @dataclass(frozen=True, slots=True)
 class TableKey:
-    """A service's key in the table: protocol, address and port, or a firewall mark alone (then the rest is
-    empty).
+    """A service's key in the table: protocol, address and port; or a firewall mark with the IP version of the packets
+    that carry it (then the rest is empty): a mark's IPv4 and IPv6 packets are two services.
     """
 
     protocol: Protocol | None = None
     address: Address | None = None
     port: int = 0
     fwmark: int = 0
+    mark_version: int = 4
+
+    @property
+    def version(self) -> int:
+        """Return the IP version of the service's packets, 4 or 6."""
+        return self.mark_version if self.address is None else self.address.version
 
     def __str__(self) -> str:
         if self.fwmark:
-            return f"FWM  {self.fwmark}"
+            return f"FWM  {self.fwmark}{' IPv6' if self.version == 6 else ''}"
         host = f"[{self.address}]" if self.address is not None and self.address.version == 6 else f"{self.address}"
         return f"{str(self.protocol).upper()}  {host}:{self.port}"
 
     @property
     def words(self) -> str:
         """Return the key as it stands in a sentence: `TCP 192.0.2.1:80`, `firewall mark 9`."""
-        return f"firewall mark {self.fwmark}" if self.fwmark else str(self).replace("  ", " ")
+        if not self.fwmark:
+            return str(self).replace("  ", " ")
+        return f"firewall mark {self.fwmark}{' for IPv6' if self.version == 6 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,15 @@ class DestinationKey:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How a service balances. `persistent_s` 0: no persistence; `persistence_prefix` groups clients (32: each
-    alone).
+    """How a service balances. `persistent_s` 0: no persistence; `persistence_prefix` groups clients (32, or 128 for
+    IPv6: each alone). `has_fallback` (sh): clients whose hash leads to weight 0 get another destination; without it
+    they are refused (linux/ip_vs.h, IP_VS_SVC_F_SCHED_SH_FALLBACK).
     """
 
     scheduler: str
     persistent_s: int = 0
     persistence_prefix: int = 32
+    has_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)

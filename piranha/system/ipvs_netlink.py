@@ -33,6 +33,7 @@ PROTOCOL_OF = {socket.IPPROTO_TCP: Protocol.TCP, socket.IPPROTO_UDP: Protocol.UD
 PROTOCOL_NUMBER = {protocol: number for number, protocol in PROTOCOL_OF.items()}
 
 PERSISTENT = 1
+SH_FALLBACK = 8
 WIDTH = {4: 32, 6: 128}
 
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -139,26 +140,28 @@ class Daemon(NamedTuple):
     maxlen: int | None = None
 
 
-def service_key(key: TableKey, version: int) -> bytes:
-    """Return the attribute that names a service. `version` is 4 or 6: a mark's key does not say it."""
-    body = _key_body(key, version)
+def service_key(key: TableKey) -> bytes:
+    """Return the attribute that names a service."""
+    body = _key_body(key)
     return _HEADER.pack(4 + len(body), _SERVICE | _NESTED) + body
 
 
-def service(key: TableKey, version: int, wanted: Service, engine: bytes = b"") -> bytes:
+def service(key: TableKey, wanted: Service, engine: bytes = b"") -> bytes:
     """Return the attribute that describes a whole service, for NEW_SERVICE and SET_SERVICE.
 
-    Of the flags only persistence is set or cleared. IPv6 takes the prefix length where IPv4 takes a netmask.
+    Of the flags only persistence and the fallback of sh are set or cleared. IPv6 takes the prefix length where IPv4
+    takes a netmask.
     """
-    name = wanted.scheduler.encode() + b"\0"
-    flags = PERSISTENT if wanted.persistent_s else 0
+    name, version = wanted.scheduler.encode() + b"\0", key.version
+    flags = (PERSISTENT if wanted.persistent_s else 0) | (SH_FALLBACK if wanted.has_fallback else 0)
+    mask = PERSISTENT | (SH_FALLBACK if wanted.scheduler == "sh" else 0)
     prefix = wanted.persistence_prefix if wanted.persistent_s else WIDTH[version]
     body = b"".join(
         (
-            _key_body(key, version),
+            _key_body(key),
             _HEADER.pack(4 + len(name), _SCHEDULER) + _padded(name),
             _SERVICE_TAIL.pack(
-                12, _FLAGS, flags, PERSISTENT, 8, _TIMEOUT, wanted.persistent_s, 8, _NETMASK, _netmask(prefix, version)
+                12, _FLAGS, flags, mask, 8, _TIMEOUT, wanted.persistent_s, 8, _NETMASK, _netmask(prefix, version)
             ),
             _HEADER.pack(5 + len(engine), _ENGINE) + _padded(engine + b"\0") if engine else b"",
         )
@@ -338,12 +341,12 @@ def _walked_stats(data: bytes, start: int, end: int) -> Stats:
     return Stats._make(values)
 
 
-def _key_body(key: TableKey, version: int) -> bytes:
+def _key_body(key: TableKey) -> bytes:
     if key.fwmark:
-        return _MARKED.pack(6, _AF, _FAMILY[version], 8, _FWMARK, key.fwmark)
+        return _MARKED.pack(6, _AF, _FAMILY[key.version], 8, _FWMARK, key.fwmark)
     assert key.address is not None and key.protocol is not None
     return _ADDRESSED.pack(
-        6, _AF, _FAMILY[key.address.version], 6, _PROTOCOL, PROTOCOL_NUMBER[key.protocol],
+        6, _AF, _FAMILY[key.version], 6, _PROTOCOL, PROTOCOL_NUMBER[key.protocol],
         20, _ADDRESS, key.address.packed, 6, _PORT, key.port.to_bytes(2, "big"),
     )  # fmt: skip
 

@@ -13,9 +13,6 @@ the entry instead. It cannot do that for one destination alone, so `ends_connect
 wants connections to end in peace sets weight 0 first (a drain), with which the kernel lets them go on.
 
 The kernel puts a new destination before the others, and rr and wrr go round in that order; so does `present`.
-
-A mark's service has an IP version in the kernel, and none in our key: the kernel's own says it, or the first real
-server that is added in the same call, or else it is IPv4. The other one of the same mark is foreign.
 """
 
 import asyncio
@@ -74,10 +71,15 @@ class KernelPath:
         `loads_modules`: `ip_vs` and missing schedulers may be loaded by modprobe.
         """
         self._socket = IpvsSocket(loads_module=loads_modules, limit_s=limit_s)
+        try:
+            # Everybody may see that there is IPVS. Whether it answers us, who starts the engine is to know at once.
+            self._socket.ask(ipvs_netlink.GET_INFO)
+        except KernelUnavailable:
+            self._socket.close()
+            raise
         self._loads_modules = loads_modules
         # Not the loop's own threads: those may all wait for a resolver that does not answer.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ipvs")
-        self._mark_versions: dict[int, int] = {}
         self._extras: dict[Place, Extras] = {}
         self._engines: dict[TableKey, bytes] = {}
         self._tried: dict[str, str] = {}
@@ -152,7 +154,7 @@ class KernelPath:
             case errno.EEXIST:
                 raise StepRefused(f"{what}one runs already. Stop it first (ipvsadm --stop-daemon {role}).")
             case errno.ENODEV:
-                raise StepRefused(f"{what}this router has no such interface. Change syncd_iface.")
+                raise StepRefused(f"{what}this router has no such interface. Change syncd_iface, or make it.")
             case errno.EADDRNOTAVAIL | errno.EADDRINUSE:
                 raise StepRefused(f"{what}the interface has no usable address. Give it an IPv4 address.")
             case errno.EINVAL:
@@ -224,14 +226,13 @@ class KernelPath:
         foreign: list[str] = []
         extras: dict[Place, Extras] = {}
         engines: dict[TableKey, bytes] = {}
-        self._mark_versions = ipvs_words.versions_of_marks(services, self._mark_versions)
         for service in services:
-            key = ipvs_words.key_of(service, self._mark_versions)
+            key = ipvs_words.key_of(service)
             if key is None:
                 foreign.append(ipvs_words.words(service))
                 continue
             destinations: dict[DestinationKey, Destination] = {}
-            for each in self._destinations(key, service.version):
+            for each in self._destinations(key):
                 forwarding = ipvs_netlink.FORWARDING_OF.get(each.method)
                 if forwarding is None:
                     method = ipvs_netlink.METHOD_WORDS.get(each.method, f"method {each.method}")
@@ -257,17 +258,13 @@ class KernelPath:
             foreign=tuple(foreign),
         )
 
-    def _destinations(self, key: TableKey, version: int) -> list[ipvs_netlink.KernelDestination]:
-        spans = self._socket.dump(ipvs_netlink.GET_DEST, ipvs_netlink.service_key(key, version))
-        return [ipvs_netlink.read_destination(*span, version) for span in spans]
-
-    def _version(self, key: TableKey) -> int:
-        return key.address.version if key.address is not None else self._mark_versions.get(key.fwmark, 4)
+    def _destinations(self, key: TableKey) -> list[ipvs_netlink.KernelDestination]:
+        spans = self._socket.dump(ipvs_netlink.GET_DEST, ipvs_netlink.service_key(key))
+        return [ipvs_netlink.read_destination(*span, key.version) for span in spans]
 
     def _take(self, steps: Sequence[Step]) -> tuple[StepRefused | None, ...]:
         refused: dict[int, StepRefused] = {}
         waiting: list[tuple[int, Order]] = []
-        self._mark_versions |= ipvs_words.versions_of_new_marks(steps)
         for place, step in enumerate(steps):
             if isinstance(step, RemoveService):
                 self._take_waiting(steps, waiting, refused)
@@ -286,7 +283,7 @@ class KernelPath:
 
     def _not_empty(self, key: TableKey) -> StepRefused | None:
         try:
-            left = self._destinations(key, self._version(key))
+            left = self._destinations(key)
         except (KernelUnavailable, ValueError) as error:
             return StepRefused(f"Virtual server {key.words} was not removed: {error}")
         return StepRefused(ipvs_refusals.has_left(key, [str(each.key) for each in left])) if left else None
@@ -330,32 +327,27 @@ class KernelPath:
 
     def _refusal(self, step: Step, code: int) -> StepRefused:
         why = self._tried.get(step.service.scheduler, "") if isinstance(step, AddService | EditService) else ""
-        return StepRefused(ipvs_refusals.sentence(step, code, self._version(step.key), why))
+        return StepRefused(ipvs_refusals.sentence(step, code, why))
 
     def _order(self, step: Step) -> Order:
         key = step.key
-        version = self._version(key)
         match step:
             case AddService(_, service):
-                return ipvs_netlink.NEW_SERVICE, ipvs_netlink.service(
-                    key, version, ipvs_words.said(key, version, service)
-                )
+                return ipvs_netlink.NEW_SERVICE, ipvs_netlink.service(key, service)
             case EditService(_, service):
-                engine = self._engines.get(key, b"")
-                said = ipvs_words.said(key, version, service)
-                return ipvs_netlink.SET_SERVICE, ipvs_netlink.service(key, version, said, engine)
+                return ipvs_netlink.SET_SERVICE, ipvs_netlink.service(key, service, self._engines.get(key, b""))
             case RemoveService():
-                return ipvs_netlink.DEL_SERVICE, ipvs_netlink.service_key(key, version)
+                return ipvs_netlink.DEL_SERVICE, ipvs_netlink.service_key(key)
             case AddDestination(_, destination_key, destination):
                 body = ipvs_netlink.destination(destination_key, destination)
-                return ipvs_netlink.NEW_DEST, ipvs_netlink.service_key(key, version) + body
+                return ipvs_netlink.NEW_DEST, ipvs_netlink.service_key(key) + body
             case EditDestination(_, destination_key, destination):
                 extras = self._extras.get((key, destination_key), ipvs_netlink.NO_EXTRAS)
                 body = ipvs_netlink.destination(destination_key, destination, extras)
-                return ipvs_netlink.SET_DEST, ipvs_netlink.service_key(key, version) + body
+                return ipvs_netlink.SET_DEST, ipvs_netlink.service_key(key) + body
             case RemoveDestination(_, destination_key, _):
                 body = ipvs_netlink.destination_key(destination_key)
-                return ipvs_netlink.DEL_DEST, ipvs_netlink.service_key(key, version) + body
+                return ipvs_netlink.DEL_DEST, ipvs_netlink.service_key(key) + body
 
 
 def _not_understood(error: ValueError) -> KernelUnavailable:

@@ -217,6 +217,8 @@ BROKEN = [
     ("         weight = 1\n", "         weight = -1\n", "out-of-range", ERROR, WEB1, 37, STOPS),
     ("port = 8080", "port = 0", "out-of-range", ERROR, WEB1, 36, STOPS),
     ("network = nat", "network = direct", "port-not-mapped", WARNING, WEB1, 36, not STOPS),
+    ("address = 10.0.0.23\n", "address = 10.0.0.23\n         port = 2121\n", "port-not-mapped", WARNING,
+        "virtual[ftp].server[ftp1]", 56, not STOPS),
     ("10.0.0.22", "10.0.0.21\n         port = 8080", "same-server", WARNING, WEB2, 40, not STOPS),
     ("server web2", "server web1", "duplicate-name", WARNING, "virtual[http].server[web1#2]", 39, not STOPS),
     ("         address = 10.0.0.23\n         active = 1\n", "", "no-active-server", WARNING, FTP, 45, not STOPS),
@@ -506,7 +508,7 @@ def test_two_virtual_servers_may_share_a_mark_if_their_persistence_is_the_same()
     text = SOUND.replace(
         "     port = 80\n     persistent = 60\n     pmask = 255.255.255.0\n",
         "     port = 80\n     persistent = 300\n     fwmark = 21\n",
-    )
+    ).replace("         port = 8080\n", "")
     assert [(fault.code, fault.severity) for fault in faults_of(text)] == [("same-mark", NOTE)]
 
 

@@ -16,6 +16,7 @@ KEYS = [
     TableKey(Protocol.UDP, ip_address("192.0.2.1"), 80),
     TableKey(Protocol.TCP, ip_address("2001:db8::1"), 80),
     TableKey(fwmark=9),
+    TableKey(fwmark=9, mark_version=6),
 ]
 PLACES = [DestinationKey(ip_address(f"10.0.0.{number}"), port) for number in (1, 2, 3) for port in (80, 8080)]
 

@@ -18,7 +18,7 @@ from piranha.config.model import (
     VirtualServer,
 )
 from piranha.health.weight import Weighed
-from piranha.ipvs.desired import configured, desired, with_late_marks
+from piranha.ipvs.desired import configured, desired
 from piranha.ipvs.drain import Draining
 from piranha.ipvs.plan import plan
 from piranha.ipvs.table import Destination, DestinationKey, Entry, RemoveDestination, Service, TableKey
@@ -174,7 +174,9 @@ def test_of_two_virtual_servers_with_one_key_the_first_is_served_and_the_second_
     of = cluster(virtual(real("web1", "10.0.0.1")), virtual(real("web2", "10.0.0.2"), name="again"))
     found = desired(of, all_up(of), {})
     assert places(found.table[WEB].destinations) == {"10.0.0.1:80": 1}
-    assert found.omitted == {"virtual[again]": "TCP 192.0.2.1:80 is served already by virtual[web]."}
+    assert found.omitted == {
+        "virtual[again]": "TCP 192.0.2.1:80 is served already by virtual[web]. Change one of them, or deactivate it."
+    }
     assert found.services == {"virtual[web]": WEB}
 
 
@@ -248,6 +250,25 @@ def test_what_drains_stays_with_weight_0_after_those_that_are_configured() -> No
     assert found.table[WEB].destinations[DestinationKey(ip_address("10.0.0.2"), 80)].forwarding is Forwarding.TUNNEL
 
 
+@pytest.mark.parametrize(("scheduler", "has_fallback"), [("sh", True), ("rr", False), ("mh", False)])
+def test_sh_has_a_fallback_while_something_of_it_has_weight_0(scheduler: str, has_fallback: bool) -> None:
+    of = cluster(replace(virtual(real("web1", "10.0.0.1")), scheduler=scheduler))
+    assert not desired(of, all_up(of), {}).table[WEB].service.has_fallback
+    assert desired(of, all_up(of), {}, [draining(WEB, "10.0.0.2")]).table[WEB].service.has_fallback is has_fallback
+    # Where nobody has a weight there is nobody to fall back to.
+    assert not desired(of, {}, {}, [draining(WEB, "10.0.0.2")]).table[WEB].service.has_fallback
+
+
+def test_what_is_removed_from_dh_goes_at_once_as_long_as_somebody_else_takes_its_clients() -> None:
+    of = cluster(replace(virtual(real("web1", "10.0.0.1")), scheduler="dh"))
+    drain = draining(WEB, "10.0.0.2", "rr")
+    found = desired(of, all_up(of), {}, [drain])
+    assert places(found.table[WEB].destinations) == {"10.0.0.1:80": 1}
+    assert found.undrained == {drain.place}
+    alone = desired(of, {}, {}, [drain])
+    assert places(alone.table[WEB].destinations) == {"10.0.0.2:80": 0} and not alone.undrained
+
+
 def test_a_service_that_is_gone_stays_as_it_was_while_its_servers_drain() -> None:
     key = TableKey(Protocol.TCP, VIP, 443)
     found = desired(cluster(virtual()), {}, {}, [draining(key, "10.0.0.2"), draining(key, "10.0.0.3")])
@@ -319,23 +340,54 @@ def test_a_sorry_server_that_is_in_the_table_stays_until_every_check_was_heard(b
     assert (WEB in found.sorry) is stays
 
 
+SIX = FloatingAddress(ip_address("2001:db8::1"), "eth0:1")
+ZERO = FloatingAddress(IPv4Address(0), "eth0:1")
+NAMED = FloatingAddress(HostName("vip.example"), "eth0:1")
+
+
+@pytest.mark.parametrize(
+    ("address", "servers", "version"),
+    [
+        (SIX, ["fd00::1"], 6),
+        (SIX, ["10.0.0.1"], 6),
+        (FloatingAddress(VIP, "eth0:1"), ["fd00::1", "fd00::2"], 4),
+        (NAMED, ["10.0.0.1"], 6),
+        (ZERO, ["fd00::1", "10.0.0.1"], 6),
+        (ZERO, ["10.0.0.1", "fd00::1"], 4),
+        (None, ["nowhere.example", "fd00::1"], 6),
+        (None, ["-fd00::1", "10.0.0.1"], 4),
+        (None, [], 4),
+    ],
+)
+def test_the_packets_of_a_mark_have_the_ip_version_of_its_vip_whatever_the_tunnels_carry_them_in(
+    address: FloatingAddress | None, servers: list[str], version: int
+) -> None:
+    real_servers = [real(f"web{n}", each.lstrip("-"), is_active=each[0] != "-") for n, each in enumerate(servers)]
+    of = cluster(virtual(*real_servers, fwmark=4, address=address), forwarding=Forwarding.TUNNEL)
+    resolved = {HostName("vip.example"): ip_address("2001:db8::1")}
+    mark = TableKey(fwmark=4, mark_version=version)
+    for weighed in ({}, all_up(of)):
+        found = desired(of, weighed, resolved)
+        assert found.services == {"virtual[web]": mark}
+        assert mark in found.table
+    assert {key for key, _ in configured(of, resolved)} <= {mark}
+
+
 def test_a_mark_of_ipv6_packets_tells_clients_apart_one_by_one() -> None:
-    mark, more = TableKey(fwmark=4), {"name": "m", "persistent_s": 60, "pmask": IPv4Address("255.255.255.0")}
-    six = virtual(real("web1", "fd00::1"), fwmark=4, address=FloatingAddress(ip_address("2001:db8::1"), "eth0"), **more)
-    found = desired(cluster(six), {}, {})
-    assert found.table[mark].service.persistence_prefix == 32
-    assert found.ipv6_marks == {mark}
-    four = desired(cluster(virtual(real("web1", "10.0.0.1"), fwmark=4, **more)), {}, {})
-    assert four.table[mark].service.persistence_prefix == 24
-    assert four.ipv6_marks == frozenset()
+    more = {"name": "m", "fwmark": 4, "persistent_s": 60, "pmask": IPv4Address("255.255.255.0")}
+    six = desired(cluster(virtual(real("web1", "fd00::1"), address=SIX, **more)), {}, {})
+    assert six.table[TableKey(fwmark=4, mark_version=6)].service.persistence_prefix == 128
+    four = desired(cluster(virtual(real("web1", "10.0.0.1"), **more)), {}, {})
+    assert four.table[TableKey(fwmark=4)].service.persistence_prefix == 24
 
 
-def test_a_mark_of_ipv6_packets_comes_with_its_first_destination_and_stays_without_one() -> None:
-    mark = TableKey(fwmark=4)
+def test_a_mark_is_served_for_one_ip_version_the_first_in_the_file() -> None:
     of = cluster(
-        virtual(real("web1", "fd00::1"), fwmark=4, address=None), virtual(real("web2", "10.0.0.2"), name="other")
+        virtual(real("web1", "fd00::1"), fwmark=4, address=SIX),
+        virtual(real("web2", "10.0.0.2"), fwmark=4, name="four"),
     )
-    nobody = desired(of, {}, {})
-    assert set(with_late_marks(nobody, {}).table) == {WEB}
-    assert set(with_late_marks(nobody, {mark: Entry(Service("rr"))}).table) == {mark, WEB}
-    assert set(with_late_marks(desired(of, all_up(of), {}), {}).table) == {mark, WEB}
+    found = desired(of, all_up(of), {})
+    assert set(found.table) == {TableKey(fwmark=4, mark_version=6)}
+    assert found.omitted == {
+        "virtual[four]": "Firewall mark 4 is served already by virtual[web]. Give one of them another mark."
+    }

@@ -121,12 +121,15 @@ def test_from_any_table_to_any_other_what_is_foreign_is_the_same_after_every_ste
     check()
 
 
+MARK6 = TableKey(fwmark=9, mark_version=6)
+SIX = DestinationKey(ip_address("fd00::1"), 0)
+DRAIN6 = Draining(MARK6, SIX, Forwarding.NAT, Service("rr", 60, 128), 1300.5)
 MEMORY = TableMemory(
     Owned(
-        frozenset({WEB, MARK, TableKey(Protocol.UDP, ip_address("2001:db8::1"), 53)}),
-        frozenset({(WEB, ONE), (MARK, DestinationKey(ip_address("fd00::1"), 0))}),
+        frozenset({WEB, MARK, MARK6, TableKey(Protocol.UDP, ip_address("2001:db8::1"), 53)}),
+        frozenset({(WEB, ONE), (MARK, SIX), (MARK6, SIX)}),
     ),
-    (DRAIN,),
+    (DRAIN, DRAIN6),
     (900, 0, 300),
     ("master", "eth1", 7),
     ((HostName("web1.example"), ip_address("10.0.0.1")),),
@@ -136,6 +139,22 @@ MEMORY = TableMemory(
 def test_the_memory_is_the_same_after_it_was_written_and_read() -> None:
     assert memory_of(memory_text(MEMORY, "boot"), "boot") == MEMORY
     assert memory_of(memory_text(TableMemory(), "boot"), "boot") == TableMemory()
+
+
+def test_a_memory_that_names_marks_without_their_ip_version_is_read_as_it_was_meant() -> None:
+    """Written by an engine that took the IP version of a mark's first real server for it."""
+    old = b"""{"boot_id":"boot","services":[["","",0,7],["","",0,8],["","",0,9],["tcp","192.0.2.1",80,0]],
+        "places":[[["","",0,8],"10.0.0.1",0],[["","",0,9],"fd00::1",0],[["tcp","192.0.2.1",80,0],"10.0.0.1",80]],
+        "draining":[{"place":[["","",0,9],"fd00::1",0],"forwarding":"nat","scheduler":"rr","persistent_s":60,
+        "persistence_prefix":32,"ends_at":1300.5,"settles_at":0.0},
+        {"place":[["","",0,8],"10.0.0.1",0],"forwarding":"nat","scheduler":"rr","persistent_s":60,
+        "persistence_prefix":24,"ends_at":1300.5,"settles_at":0.0}],
+        "timeouts":[0,0,0],"sync":null,"names":[]}"""
+    four, place = TableKey(fwmark=8), DestinationKey(ip_address("10.0.0.1"), 0)
+    assert memory_of(old, "boot") == TableMemory(
+        Owned(frozenset({TableKey(fwmark=7), four, MARK6, WEB}), frozenset({(four, place), (MARK6, SIX), (WEB, ONE)})),
+        (DRAIN6, Draining(four, place, Forwarding.NAT, Service("rr", 60, 24), 1300.5)),
+    )
 
 
 def test_a_memory_of_another_boot_is_forgotten() -> None:

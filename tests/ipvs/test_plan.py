@@ -108,6 +108,19 @@ def test_untouched_destinations_are_not_named_by_any_step(any_table: st.SearchSt
     check()
 
 
+def test_weight_0_under_sh_has_its_fallback_after_every_step(table_of: TableOf) -> None:
+    plain_sh = table_of("10.0.0.1:80", "10.0.0.2:80", scheduler="sh")
+    drained = table_of("10.0.0.1:80", "10.0.0.2:80*0", scheduler="sh")
+    drained = {key: Entry(Service("sh", has_fallback=True), entry.destinations) for key, entry in drained.items()}
+    gone = table_of("10.0.0.1:80", scheduler="sh")
+    for before, after in ((plain_sh, drained), (drained, gone), (drained, plain_sh)):
+        steps = plan(before, after)
+        assert len(steps) == 2
+        for count in range(len(steps) + 1):
+            entry = applied(before, steps[:count])[WEB]
+            assert entry.service.has_fallback or all(each.weight for each in entry.destinations.values())
+
+
 def test_the_order_of_an_exchange(table_of: TableOf) -> None:
     present = table_of("10.0.0.1:80", "10.0.0.2:80*2", "10.0.0.3:80")
     desired = table_of("10.0.0.4:80", "10.0.0.2:80*1", "10.0.0.3:80*2", scheduler="wlc")
@@ -182,6 +195,10 @@ def test_the_guard_says_how_many_real_servers_would_be_lost(table_of: TableOf) -
         (
             AddService(TableKey(fwmark=9), Service("rr")),
             "add virtual server firewall mark 9, scheduler rr, not persistent",
+        ),
+        (
+            AddService(TableKey(fwmark=9, mark_version=6), Service("rr", 60, 64)),
+            "add virtual server firewall mark 9 for IPv6, scheduler rr, persistent for 60 s for each /64",
         ),
         (
             EditService(TableKey(Protocol.UDP, ip_address("2001:db8::1"), 53), Service("rr", 60, 128)),

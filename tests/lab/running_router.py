@@ -23,6 +23,7 @@ from tests.lab.topology import Host, Topology
 SERVERS = ("rs1", "rs2", "rs3", "rs4")
 START_S = 30.0
 REQUEST_S = 8.0
+IP_PKTINFO = 8  # from linux/in.h; Python 3.11 has no name for it
 
 
 def until(condition: Callable[[], object], within_s: float, what: str) -> None:
@@ -50,9 +51,13 @@ class RunningRouter:
 
     def start(self, data_path: str = "kernel") -> None:
         """Start the engine and wait until its API answers."""
+        self.launch(data_path)
+        until(self.is_there, START_S, "the engine answers")
+
+    def launch(self, data_path: str = "kernel") -> None:
+        """Start the engine, whose API does not answer yet."""
         words = [sys.executable, "-m", "piranha.cli.pulse", "--root", str(self.paths.root), "--data-path", data_path]
         self.process = self.host.start(*words, output=self.log, environment=dict(os.environ))
-        until(self.is_there, START_S, "the engine answers")
 
     def is_there(self) -> bool:
         assert self.process is not None
@@ -90,38 +95,52 @@ class RunningRouter:
 
 
 class RealServers(threading.Thread):
-    """Real servers in one thread, IPv4 and IPv6: whoever sends anything is told their name and port each time."""
+    """Real servers in one thread, TCP and UDP, IPv4 and IPv6, at every address that their hosts have or get.
+
+    Whoever sends anything is told their name and port each time.
+    """
 
     def __init__(self, lab: Topology, ports: Collection[int], names: Collection[str] = SERVERS) -> None:
         super().__init__(name="real servers")
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
-        for name, port, version in itertools.product(names, ports, (4, 6)):
-            listener = lab[name].socket(socket.AF_INET if version == 4 else socket.AF_INET6)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((lab[name].address("private", version), port))
-            listener.listen(512)
-            listener.setblocking(False)
-            self._selector.register(listener, selectors.EVENT_READ, (f"{name}:{port}", True))
+        kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+        for name, port, family, kind in itertools.product(names, ports, (socket.AF_INET, socket.AF_INET6), kinds):
+            found = lab[name].socket(family, kind)
+            if family == socket.AF_INET6:
+                found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if kind == socket.SOCK_STREAM:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            elif family == socket.AF_INET6:
+                found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            else:
+                found.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+            found.bind(("", port))
+            if kind == socket.SOCK_STREAM:
+                found.listen(512)
+            found.setblocking(False)
+            serve = self._accept if kind == socket.SOCK_STREAM else self._answer_datagram
+            self._selector.register(found, selectors.EVENT_READ, (serve, f"{name}:{port}"))
 
     def run(self) -> None:
         while True:
             for key, _ in self._selector.select():
                 if key.fileobj is self._woken:
                     return
-                assert isinstance(key.fileobj, socket.socket)
-                name, listens = key.data
+                serve, name = key.data
                 with contextlib.suppress(BlockingIOError):
-                    if listens:
-                        self._accept(key.fileobj, name)
-                    else:
-                        self._answer(key.fileobj, name)
+                    serve(key.fileobj, name)
 
     def _accept(self, listener: socket.socket, name: str) -> None:
         connection, _ = listener.accept()
         connection.setblocking(False)
-        self._selector.register(connection, selectors.EVENT_READ, (name, False))
+        self._selector.register(connection, selectors.EVENT_READ, (self._answer, name))
+
+    def _answer_datagram(self, endpoint: socket.socket, name: str) -> None:
+        _, ancillary, _, sender = endpoint.recvmsg(4096, 256)
+        # Back from the address it was sent to: a virtual IP address, where there is no NAT.
+        endpoint.sendmsg([name.encode()], [_way_back(each) for each in ancillary], 0, sender)
 
     def _answer(self, connection: socket.socket, name: str) -> None:
         try:
@@ -143,11 +162,23 @@ class RealServers(threading.Thread):
         self._wake.close()
 
 
-def connected(client: Host, vip: str, port: int) -> socket.socket:
-    """Return a new connection of a client to a virtual server."""
-    connection = client.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET)
+def _way_back(ancillary: tuple[int, int, bytes]) -> tuple[int, int, bytes]:
+    """Return what sends a datagram from the address that another one came to, by whatever device."""
+    level, kind, data = ancillary
+    # The device's number stands in the last four bytes for IPv6, in the first four for IPv4.
+    return level, kind, data[:16] + bytes(4) if level == socket.IPPROTO_IPV6 else bytes(4) + data[4:]
+
+
+def connected(client: Host, vip: str, port: int, kind: int = socket.SOCK_STREAM, source: str = "") -> socket.socket:
+    """Return a new connection of a client to a virtual server; by SOCK_DGRAM a socket that sends it datagrams.
+
+    `source`: the client's address; without one routing chooses.
+    """
+    connection = client.socket(socket.AF_INET6 if ":" in vip else socket.AF_INET, kind)
     connection.settimeout(REQUEST_S)
     try:
+        if source:
+            connection.bind((source, 0))
         connection.connect((vip, port))
     except OSError:
         connection.close()
@@ -162,14 +193,17 @@ def asked(connection: socket.socket) -> str:
 
 
 class Requests(threading.Thread):
-    """A client that sends one request after the other, each over a connection of its own, until it is told to end."""
+    """A client that sends one request after the other, each over a connection of its own, until it is told to end.
 
-    def __init__(self, client: Host, vip: str, port: int) -> None:
+    Between two of them it waits for `pause_s`.
+    """
+
+    def __init__(self, client: Host, vip: str, port: int, pause_s: float = 0.005) -> None:
         super().__init__(name=f"requests to {port}")
         self.answers: dict[str, int] = {}
         self.failures: list[str] = []
         self.is_over = threading.Event()
-        self._client, self._vip, self._port = client, vip, port
+        self._client, self._vip, self._port, self._pause_s = client, vip, port, pause_s
 
     @property
     def count(self) -> int:
@@ -187,13 +221,13 @@ class Requests(threading.Thread):
                         self.failures.append("closed without an answer")
                 except OSError as failure:
                     self.failures.append(f"{failure!r} after {time.monotonic() - began:.2f} s")
-                self.is_over.wait(0.005)
+                self.is_over.wait(self._pause_s)
 
 
 @contextlib.contextmanager
-def requests(client: Host, vip: str, *ports: int) -> Iterator[list[Requests]]:
+def requests(client: Host, vip: str, *ports: int, pause_s: float = 0.005) -> Iterator[list[Requests]]:
     """Have clients that send requests all the time; they end with the block."""
-    found = [Requests(client, vip, port) for port in ports]
+    found = [Requests(client, vip, port, pause_s) for port in ports]
     for each in found:
         each.start()
     try:

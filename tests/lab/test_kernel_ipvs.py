@@ -50,8 +50,8 @@ SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq"
 VIP, VIP6 = "198.51.100.100", "2001:db8:2::100"
 WEB = TableKey(Protocol.TCP, ip_address(VIP), 80)
 WEB6 = TableKey(Protocol.TCP, ip_address(VIP6), 80)
-MARK, MARK6 = TableKey(fwmark=9), TableKey(fwmark=10)
-NAT_1 = Destination(Forwarding.NAT, 1)
+MARK, MARK6 = TableKey(fwmark=9), TableKey(fwmark=10, mark_version=6)
+NAT_1, TUNNEL_1 = Destination(Forwarding.NAT, 1), Destination(Forwarding.TUNNEL, 1)
 
 
 def at(address: str, port: int = 80) -> DestinationKey:
@@ -154,7 +154,12 @@ def every_kind() -> Table:
             servers[server] = Destination(forwarding, (place - 1) * 32767)
         table[key] = Entry(Service(scheduler, *persistence), MappingProxyType(servers))
     table[MARK] = Entry(Service("wlc", 120, 24), MappingProxyType({at("10.9.0.1", 0): NAT_1}))
-    table[MARK6] = Entry(Service("wlc", 120, 32), MappingProxyType({at("fd00:9::1", 0): NAT_1}))
+    table[MARK6] = Entry(Service("wlc", 120, 128), MappingProxyType({at("fd00:9::1", 0): NAT_1}))
+    # The other packets of the same marks; a tunnel carries them in the other IP version.
+    table[TableKey(fwmark=10)] = Entry(Service("rr"), MappingProxyType({at("fd00:9::1", 0): TUNNEL_1}))
+    table[TableKey(fwmark=9, mark_version=6)] = Entry(
+        Service("rr", 60, 64), MappingProxyType({at("10.9.0.1", 0): TUNNEL_1})
+    )
     return MappingProxyType(table)
 
 
@@ -173,8 +178,8 @@ async def test_the_table_is_edited_and_emptied_step_by_step(path: KernelPath) ->
     await taken(path, *plan({}, before))
     after = {}
     for number, (key, entry) in enumerate(before.items()):
-        width = 32 if key.address is None or key.address.version == 4 else 128
-        service = Service("rr", 0, width) if number % 2 else Service("wrr", 77, width - 8 if key.address else 32)
+        width = 32 if key.version == 4 else 128
+        service = Service("rr", 0, width) if number % 2 else Service("wrr", 77, width - 8)
         servers = dict(list(entry.destinations.items())[1:])
         after[key] = Entry(service, {server: replace(each, weight=each.weight + 1) for server, each in servers.items()})
     await taken(path, *plan(before, after))
@@ -293,28 +298,68 @@ async def test_what_the_table_has_no_word_for_is_named_and_stays(path: KernelPat
     with router.inside():
         foreign = ipvs_netlink.destination(at("10.0.0.99"), NAT_1)
         bypass = foreign.replace(b"\x08\0\x03\0\0\0\0\0", b"\x08\0\x03\0\x04\0\0\0")
-    assert path._socket.take([(ipvs_netlink.NEW_DEST, ipvs_netlink.service_key(WEB, 4) + bypass)]) == [0]
+    assert path._socket.take([(ipvs_netlink.NEW_DEST, ipvs_netlink.service_key(WEB) + bypass)]) == [0]
     router.run("ipvsadm", "-A", "--sctp-service", f"{VIP}:99", "-s", "rr")
-    router.run("ipvsadm", "-A", "-f", "9", "-s", "rr")
-    router.run("ipvsadm", "-A", "-f", "9", "-6", "-s", "wlc")
     reading = await path.present()
-    assert reading.table == {WEB: Entry(Service("rr"), {RS1: NAT_1}), MARK: Entry(Service("rr"))}
-    assert set(reading.foreign) == {
-        f"SCTP {VIP}:99 (rr)",
-        f"10.0.0.99:80 of TCP {VIP}:80 (cache bypass)",
-        "firewall mark 9 for IPv6 (wlc)",
-    }
+    assert reading.table == {WEB: Entry(Service("rr"), {RS1: NAT_1})}
+    assert set(reading.foreign) == {f"SCTP {VIP}:99 (rr)", f"10.0.0.99:80 of TCP {VIP}:80 (cache bypass)"}
     answers = await path.apply_many(plan(reading.table, {}))
     assert len(refused(answers)) == 1
     assert f"TCP {VIP}:80 was not removed: it still has 10.0.0.99:80" in refused(answers)[0]
     left = lines(router)
     assert [line.split(" -s ")[0] for line in left if line.startswith("-A")] == [
         f"-A --sctp-service {VIP}:99",
-        "-A -f 9 -6",
         f"-A -t {VIP}:80",
     ]
-    # Now the IPv6 one is the only one of that mark: it is in the table.
-    assert (await path.present()).table[MARK].service.scheduler == "wlc"
+
+
+async def test_a_mark_of_both_ip_versions_is_two_services_and_each_is_edited_alone(
+    path: KernelPath, router: Host
+) -> None:
+    router.run("ipvsadm", "-A", "-f", "9", "-s", "rr")
+    router.run("ipvsadm", "-A", "-f", "9", "-6", "-s", "wlc")
+    six = replace(MARK, mark_version=6)
+    before = (await path.present()).table
+    assert before == {MARK: Entry(Service("rr")), six: Entry(Service("wlc", 0, 128))}
+    await taken(path, EditService(six, Service("sh", 60, 64)), AddDestination(six, at("fd00:3::21", 0), NAT_1))
+    assert lines(router) == ["-A -f 9 -6 -s sh -p 60 -M 64", "-A -f 9 -s rr", "-a -f 9 -6 -r [fd00:3::21]:0 -m -w 1"]
+    await taken(path, RemoveService(MARK))
+    assert (await path.present()).table == {six: Entry(Service("sh", 60, 64), {at("fd00:3::21", 0): NAT_1})}
+
+
+MIXED = """
+network = tunnel
+virtual mark {
+  active = 1
+  address = 198.51.100.81 eth0:1
+  fwmark = 9
+  scheduler = rr
+  server a {
+    address = fd00::21
+    active = 1
+  }
+  server b {
+    address = fd00::22
+    active = 1
+  }
+}
+"""
+
+
+async def test_a_mark_with_an_ipv4_vip_and_ipv6_tunnels_is_one_for_ipv4_packets_from_lvs_cf_to_the_kernel(
+    path: KernelPath, router: Host
+) -> None:
+    cluster = cluster_of(MIXED.encode())
+    wanted = wanted_of(cluster)
+    assert [key.version for key in wanted] == [4]
+    await taken(path, *plan({}, wanted))
+    assert plan((await path.present()).table, wanted) == ()
+    assert lines(router) == sorted(rules_of(cluster).lines)
+    assert lines(router)[0] == "-A -f 9 -s rr"
+    # Nobody is up: the service stays and is the same one.
+    down = desired(cluster, {}, {}).table
+    await taken(path, *plan((await path.present()).table, down))
+    assert lines(router) == ["-A -f 9 -s rr"]
 
 
 async def test_what_was_set_by_hand_beside_our_words_survives_an_edit(path: KernelPath, router: Host) -> None:
@@ -531,7 +576,7 @@ async def test_counters_rates_and_connections_are_those_of_real_traffic(
         path,
         *(AddService(key, Service("rr", 60, 24)) for key in (WEB, MARK)),
         AddService(WEB6, Service("rr", 60, 64)),
-        AddService(MARK6, Service("rr", 60)),
+        AddService(MARK6, Service("rr", 60, 128)),
         AddDestination(WEB, RS1, NAT_1),
         AddDestination(MARK, at("10.0.0.21", 0), NAT_1),
         AddDestination(WEB6, at("fd00:3::21"), NAT_1),

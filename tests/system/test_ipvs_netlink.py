@@ -13,7 +13,7 @@ from piranha.system.ipvs_netlink import NO_EXTRAS, NO_STATS, Daemon, Extras, Ker
 
 TCP = TableKey(Protocol.TCP, ip_address("192.0.2.1"), 80)
 UDP6 = TableKey(Protocol.UDP, ip_address("2001:db8::1"), 53)
-MARK = TableKey(fwmark=9)
+MARK, MARK6 = TableKey(fwmark=9), TableKey(fwmark=9, mark_version=6)
 
 # AF 2, PROTOCOL 6, ADDR, PORT; and what stands in the place of it for a mark: AF, FWMARK.
 TCP_BODY = "0600010002000000 0600020006000000 14000300c0000201000000000000000000000000 0600040000500000"
@@ -54,38 +54,43 @@ def nested(kind: int, body: str | bytes) -> bytes:
     return struct.pack("=HH", 4 + len(inner), kind | 0x8000) + inner
 
 
-@pytest.mark.parametrize(
-    ("key", "version", "body"), [(TCP, 4, TCP_BODY), (UDP6, 6, UDP6_BODY), (MARK, 4, MARK4_BODY), (MARK, 6, MARK6_BODY)]
-)
-def test_a_service_is_named_by_protocol_address_and_port_or_by_its_mark(key: TableKey, version: int, body: str) -> None:
-    assert ipvs_netlink.service_key(key, version) == nested(1, body)
+@pytest.mark.parametrize(("key", "body"), [(TCP, TCP_BODY), (UDP6, UDP6_BODY), (MARK, MARK4_BODY), (MARK6, MARK6_BODY)])
+def test_a_service_is_named_by_protocol_address_and_port_or_by_its_mark(key: TableKey, body: str) -> None:
+    assert ipvs_netlink.service_key(key) == nested(1, body)
 
 
 @pytest.mark.parametrize(
-    ("key", "version", "service", "body", "flags", "timeout", "netmask"),
+    ("key", "service", "body", "flags", "timeout", "netmask"),
     [
-        (TCP, 4, Service("rr"), TCP_BODY, "00000000", "00000000", "ffffffff"),
-        (TCP, 4, Service("rr", 300, 32), TCP_BODY, "01000000", "2c010000", "ffffffff"),
-        (TCP, 4, Service("rr", 300, 24), TCP_BODY, "01000000", "2c010000", "ffffff00"),
-        (TCP, 4, Service("rr", 300, 20), TCP_BODY, "01000000", "2c010000", "fffff000"),
-        (TCP, 4, Service("rr", 0, 24), TCP_BODY, "00000000", "00000000", "ffffffff"),
-        (UDP6, 6, Service("rr", 0, 128), UDP6_BODY, "00000000", "00000000", "80000000"),
-        (UDP6, 6, Service("rr", 60, 64), UDP6_BODY, "01000000", "3c000000", "40000000"),
-        (MARK, 4, Service("rr", 120, 24), MARK4_BODY, "01000000", "78000000", "ffffff00"),
-        (MARK, 6, Service("rr", 120, 128), MARK6_BODY, "01000000", "78000000", "80000000"),
+        (TCP, Service("rr"), TCP_BODY, "00000000", "00000000", "ffffffff"),
+        (TCP, Service("rr", 300, 32), TCP_BODY, "01000000", "2c010000", "ffffffff"),
+        (TCP, Service("rr", 300, 24), TCP_BODY, "01000000", "2c010000", "ffffff00"),
+        (TCP, Service("rr", 300, 20), TCP_BODY, "01000000", "2c010000", "fffff000"),
+        (TCP, Service("rr", 0, 24), TCP_BODY, "00000000", "00000000", "ffffffff"),
+        (UDP6, Service("rr", 0, 128), UDP6_BODY, "00000000", "00000000", "80000000"),
+        (UDP6, Service("rr", 60, 64), UDP6_BODY, "01000000", "3c000000", "40000000"),
+        (MARK, Service("rr", 120, 24), MARK4_BODY, "01000000", "78000000", "ffffff00"),
+        (MARK6, Service("rr", 120, 128), MARK6_BODY, "01000000", "78000000", "80000000"),
     ],
 )
 def test_a_service_is_described_whole_and_of_its_flags_only_persistence_is_changed(
-    key: TableKey, version: int, service: Service, body: str, flags: str, timeout: str, netmask: str
+    key: TableKey, service: Service, body: str, flags: str, timeout: str, netmask: str
 ) -> None:
     wanted = f"{body} 07000600 72720000 0c000700 {flags} 01000000 08000800 {timeout} 08000900 {netmask}"
-    assert ipvs_netlink.service(key, version, service) == nested(1, wanted)
+    assert ipvs_netlink.service(key, service) == nested(1, wanted)
+
+
+@pytest.mark.parametrize(("has_fallback", "flags"), [(True, "08000000"), (False, "00000000")])
+def test_the_fallback_of_sh_is_set_and_cleared_and_nobody_elses_bit_is(has_fallback: bool, flags: str) -> None:
+    made = ipvs_netlink.service(TCP, Service("sh", 0, 32, has_fallback))
+    assert little(f"0c000700 {flags} 09000000") in made
+    assert little("0c000700 00000000 01000000") in ipvs_netlink.service(TCP, Service("mh"))
 
 
 def test_a_persistence_engine_goes_back_with_the_service() -> None:
-    plain = ipvs_netlink.service(TCP, 4, Service("rr", 60))
+    plain = ipvs_netlink.service(TCP, Service("rr", 60))
     wanted = plain[4:] + little("08000b00 73697000")
-    assert ipvs_netlink.service(TCP, 4, Service("rr", 60), b"sip") == nested(1, wanted)
+    assert ipvs_netlink.service(TCP, Service("rr", 60), b"sip") == nested(1, wanted)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,7 @@ def test_a_captured_service_is_understood() -> None:
 
 @pytest.mark.parametrize("service", [Service("sh", 0, 128), Service("wrr", 60, 64)])
 def test_what_is_sent_for_an_ipv6_service_is_read_as_the_same(service: Service) -> None:
-    data = ipvs_netlink.service(UDP6, 6, service)
+    data = ipvs_netlink.service(UDP6, service)
     read = ipvs_netlink.read_service(data, 0, len(data))
     assert (read.version, read.protocol, read.address, read.port) == (6, 17, UDP6.address, 53)
     assert (read.scheduler, read.timeout_s, read.prefix) == (
@@ -144,7 +149,7 @@ def test_what_is_sent_for_an_ipv6_service_is_read_as_the_same(service: Service) 
 
 
 def test_a_mark_has_neither_protocol_nor_address() -> None:
-    data = ipvs_netlink.service(MARK, 6, Service("rr", 60, 128), b"sip")
+    data = ipvs_netlink.service(MARK6, Service("rr", 60, 128), b"sip")
     read = ipvs_netlink.read_service(data, 0, len(data))
     assert (read.version, read.protocol, read.fwmark, read.engine) == (6, 0, 9, b"sip")
 
