@@ -1,9 +1,10 @@
-"""What the status says of a floating address, put together from how it stands, what was refused and what was heard."""
+"""What status and log say of a floating address: from how it stands, what was refused and what was heard."""
 
-from collections.abc import Collection, Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from piranha.ipvs.addresses import Condition, Held, RefusedAddress, Standing, WantedAddress
+from piranha.ipvs.addresses import NAT_ROUTER, Condition, Held, RefusedAddress, Standing, WantedAddress
 from piranha.ipvs.announcements import Carried
 from piranha.status import AddressState, AddressStatus
 
@@ -26,6 +27,8 @@ _STATES = {
     Condition.MISSING: AddressState.REFUSED,
     Condition.NO_DEVICE: AddressState.REFUSED,
 }
+SOURCES_MAX = 4
+"""So many virtual servers are named in a line of the log."""
 _NOT_YET = "It could not be added. It is tried again."
 
 
@@ -76,6 +79,39 @@ def unread(wanted: Collection[WantedAddress], before: Collection[Report], senten
         )
         found.append(known.get((_written(held), held.device), Report(status)))
     return tuple(found)
+
+
+def trouble_of(told: AddressStatus) -> str:
+    """Return what is wrong with an address of lvs.cf and what to do, in sentences that name it; "" for nothing."""
+    if told.state is AddressState.WAS_THERE or not told.source:
+        return ""
+    host = told.address.partition("/")[0]
+    if told.state is AddressState.REFUSED and host not in told.sentence:
+        return f"{told.address} is not carried. {told.sentence}"
+    return told.sentence
+
+
+def trouble_of_nat(addresses: Iterable[AddressStatus]) -> str:
+    """Return what is wrong with the NAT router's address, which concerns every virtual server; "" : nothing."""
+    for each in addresses:
+        if each.source == NAT_ROUTER and (trouble := trouble_of(each)):
+            return f"nat_router: {trouble} Until then the answers of real servers may not find their way back."
+    return ""
+
+
+def by_sentence(addresses: Iterable[AddressStatus]) -> dict[str, tuple[int, str]]:
+    """Return for each sentence, once, its level in the log, and before it whom it concerns, as `virtual[web]: `."""
+    concerned: dict[str, list[AddressStatus]] = {}
+    for each in addresses:
+        concerned.setdefault(each.sentence, []).append(each)
+    found = {}
+    for sentence, those in concerned.items():
+        sources = list(dict.fromkeys(each.source for each in those if each.source))
+        more = f" and {len(sources) - SOURCES_MAX} more" if len(sources) > SOURCES_MAX else ""
+        whom = f"{', '.join(sources[:SOURCES_MAX])}{more}: " if sources else ""
+        is_refused = any(each.state is AddressState.REFUSED for each in those)
+        found[sentence] = (logging.ERROR if is_refused else logging.WARNING, whom)
+    return found
 
 
 def carried_of(held: Held) -> Carried:

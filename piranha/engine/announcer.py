@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from piranha.config.model import Address
 from piranha.engine.said_once import SaidOnce
 from piranha.ipvs.addresses import Link
-from piranha.ipvs.announcements import Announcing, Carried, carry, due, link_gone, link_seen
+from piranha.ipvs.announcements import Announcing, Carried, announce_again, carry, due, link_gone, link_seen
 from piranha.system.arp import announce
 
 log = logging.getLogger("pulse")
@@ -71,6 +71,11 @@ class Announcer:
         for name in self._state.links.keys() - names:
             self.gone(name)
         return tuple(again)
+
+    def again(self, devices: Collection[str]) -> None:
+        """Announce the addresses of these interfaces anew: neighbours may have believed somebody else."""
+        for name in devices:
+            self._state = announce_again(self._state, self._now(), name)
 
     def gone(self, name: str) -> None:
         """Take note that an interface is no more."""

@@ -90,13 +90,14 @@ class ClaimWatch:
             if is_news:
                 log.warning("%s", conflict.sentence)
 
-    def ask_due(self) -> None:
-        """Ask known second owners whether they still are, and say who is none any more."""
+    def ask_due(self) -> tuple[Carried, ...]:
+        """Ask known second owners whether they still are; say and return whose addresses nobody else has any more."""
         self._owners, asked, ended = due(self._owners, self._now())
         for what in ended:
             log.info("%s on %s: nobody else has it any more.", what.address, what.device)
         for device in {what.device for what in asked}:
             self.ask(device, [what.address for what in asked if what.device == device])
+        return ended
 
     def ask(self, device: str, addresses: Collection[Address] = ()) -> None:
         """Ask who else has addresses of an interface (none given: all that it carries). Answers are heard later."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from piranha.config.model import Address, Cluster, HostName
 from piranha.engine import address_store
 from piranha.engine.address_ear import AddressEar
-from piranha.engine.address_status import Report, carried_of, reports, unread
+from piranha.engine.address_status import Report, by_sentence, carried_of, reports, trouble_of_nat, unread
 from piranha.engine.announcer import Announcer
 from piranha.engine.claim_watch import ClaimWatch
 from piranha.engine.guard import Turn
@@ -160,8 +160,9 @@ class Floating:
             async with self._lock:
                 await self._bring()
         if not self._is_over:
+            # Whoever believed the other owner hears of us.
+            self._announcer.again({each.device for each in self._claims.ask_due()})
             await self._announcer.send_due()
-            self._claims.ask_due()
 
     async def stop(self, *, yields: bool) -> None:
         """End. `yields`: not one more announcement, and our addresses go; else they stay, for the next run to adopt."""
@@ -183,8 +184,9 @@ class Floating:
         return tuple(self._with_latest(each) for each in self._reports)
 
     def troubles(self) -> tuple[str, ...]:
-        """Return what is wrong with all of it: the addresses cannot be read, or what is ours cannot be written down."""
-        return self._troubles.sentences
+        """Return what is wrong with all of it: what cannot be read or written down, and the NAT router's address."""
+        nat = trouble_of_nat(self.standings())
+        return (*self._troubles.sentences, nat) if nat else self._troubles.sentences
 
     # from what is there to what should be; with the lock held
 
@@ -372,13 +374,10 @@ class Floating:
 
     def _say(self) -> None:
         """Log what is new in the reports."""
-        levels = {
-            each.status.sentence: logging.ERROR if each.status.state is AddressState.REFUSED else logging.WARNING
-            for each in self._reports
-        }
-        self._said.keep(levels)
-        for sentence, level in levels.items():
-            self._said.say(sentence, sentence, level)
+        sentences = by_sentence(each.status for each in self._reports)
+        self._said.keep(sentences)
+        for sentence, (level, whom) in sentences.items():
+            self._said.say(sentence, sentence, level, whom)
 
     def _say_gone(self, held: Held) -> None:
         what = carried_of(held)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from piranha.errors import PiranhaError, StepRefused
 from piranha.ipvs.addresses import (
+    LABEL_MAX,
     AddAddress,
     AddressStep,
     Held,
@@ -122,7 +123,7 @@ class RouterAddresses:
                 return self._remove(step, held)
 
     def _add(self, step: AddressStep, wanted: WantedAddress) -> Outcome:
-        link, _ = self._link(step, wanted.held.device)
+        link, _ = self._link(step, wanted.held)
         (refused,) = self._socket.ask([_adding(wanted, link.index)])
         if refused is not None and refused.code == errno.EEXIST:
             return Outcome.WAS_THERE
@@ -132,7 +133,7 @@ class RouterAddresses:
 
     def _remove(self, step: AddressStep, held: Held) -> Outcome:
         try:
-            link, promotes = self._link(step, held.device)
+            link, promotes = self._link(step, held)
         except StepRefused:
             return Outcome.DONE  # it went with its interface
         removing = _removing(held, link.index, promotes)
@@ -148,7 +149,7 @@ class RouterAddresses:
         The kernel does all of it in one call: a router that is killed meanwhile is killed after it.
         """
         wanted = step.wanted
-        link, promotes = self._link(step, wanted.held.device)
+        link, promotes = self._link(step, wanted.held)
         stand_in = replace(wanted, held=replace(wanted.held, prefix_length=step.stand_in), broadcast=None)
         removing = _removing(wanted.held, link.index, promotes)
         answers = self._socket.ask(
@@ -164,7 +165,8 @@ class RouterAddresses:
             raise StepRefused(_sentence(step, wanted.held, refused)) from refused
         return Outcome.DONE
 
-    def _link(self, step: AddressStep, device: str) -> tuple[Link, bool]:
+    def _link(self, step: AddressStep, held: Held) -> tuple[Link, bool]:
+        device = held.device
         if device in self._links:
             return self._links[device]
         try:
@@ -173,7 +175,7 @@ class RouterAddresses:
                     return self._links.setdefault(device, netlink.read_link(data))
         except Refused as refused:
             if refused.code != errno.ENODEV:
-                raise StepRefused(f"Cannot {describe(step)}: {refused}. It is tried again.") from refused
+                raise StepRefused(_sentence(step, held, refused)) from refused
         raise StepRefused(
             f"Cannot {describe(step)}: there is no interface {device} on this router. "
             "Make it, or name another one in lvs.cf."
@@ -235,18 +237,22 @@ def _sentence(step: AddressStep, held: Held, refused: Refused) -> str:
 
 def _reason(held: Held, refused: Refused) -> str:
     match refused.code:
-        case errno.EPERM:
-            return "it is not permitted. Start the engine as root, or give it the capability CAP_NET_ADMIN."
         case errno.EACCES if held.address.version == 6:
             return f"IPv6 is switched off there. Set net.ipv6.conf.{held.device}.disable_ipv6 to 0."
+        case errno.EPERM | errno.EACCES:
+            return "it is not permitted. Start the engine as root, or give it the capability CAP_NET_ADMIN."
         case errno.EAFNOSUPPORT | errno.EOPNOTSUPP if held.address.version == 6:
             return "this kernel has no IPv6: load it (modprobe ipv6), or start without ipv6.disable=1."
         case errno.ENODEV:
             return f"there is no interface {held.device} on this router. Make it, or name another one in lvs.cf."
         case errno.EINVAL | errno.EADDRNOTAVAIL:
             return f"the kernel takes no such address there ({refused}). Write another one in lvs.cf."
+        case errno.ERANGE:
+            return f"the kernel takes no label of that length. Write a shorter alias than {LABEL_MAX + 1} characters."
+        case errno.ENOMEM | errno.ENOBUFS:
+            return "the kernel has no memory left for it; it is tried again. Free memory on this router."
         case _:
-            return f"{refused}. It is tried again."
+            return f"the kernel says: {refused}. It is tried again. See the kernel's log (dmesg) if that stays so."
 
 
 @dataclass(frozen=True, slots=True)

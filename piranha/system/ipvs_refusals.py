@@ -24,12 +24,9 @@ NO_MEMORY = "The kernel has no memory left for it; it is tried again. Free memor
 NO_ANSWER = "The kernel did not answer; the table is compared again. See the kernel's log (dmesg) if that stays so."
 
 
-def sentence(step: Step, code: int, version: int, why: str = "") -> str:
-    """Return what an administrator reads of a refused step.
-
-    `version` is the service's (4 or 6), `why` what was found out about the scheduler's module.
-    """
-    return f"{_what(step)} was refused: {_reason(step, code, version, why)}"
+def sentence(step: Step, code: int, why: str = "") -> str:
+    """Return what an administrator reads of a refused step. `why`: what was found out about the scheduler's module."""
+    return f"{_what(step)} was refused: {_reason(step, code, why)}"
 
 
 def general(code: int) -> str:
@@ -71,7 +68,7 @@ def _what(step: Step) -> str:
             return f"The removal of real server {destination_key} from {key.words}"
 
 
-def _reason(step: Step, code: int, version: int, why: str) -> str:
+def _reason(step: Step, code: int, why: str) -> str:
     match code, step:
         case errno.EEXIST, AddService():
             return "the kernel has it already, somebody else added it meanwhile. The table is compared again."
@@ -92,7 +89,7 @@ def _reason(step: Step, code: int, version: int, why: str) -> str:
         case errno.EAFNOSUPPORT | errno.EPROTONOSUPPORT, _:
             return "this kernel's IPVS cannot do IPv6. Use IPv4 addresses, or a kernel with CONFIG_IP_VS_IPV6."
         case errno.EINVAL, AddDestination() | EditDestination():
-            return _why_invalid(step, version)
+            return _why_invalid(step, step.key.version)
         case errno.EINVAL, AddService() | EditService():
             return (
                 f"the kernel does not take these values (scheduler {step.service.scheduler}, "

@@ -1,11 +1,15 @@
 """What the status says of each address."""
 
+import logging
+from dataclasses import replace
 from ipaddress import ip_address
 
-from piranha.engine.address_status import STAYS, Report, reports, unread
+import pytest
+
+from piranha.engine.address_status import STAYS, Report, by_sentence, reports, trouble_of, trouble_of_nat, unread
 from piranha.ipvs.addresses import Condition, Held, RefusedAddress, Standing, WantedAddress
 from piranha.ipvs.announcements import Carried
-from piranha.status import AddressState
+from piranha.status import AddressState, AddressStatus
 
 
 def wanted(last: int, device: str = "eth0") -> WantedAddress:
@@ -59,3 +63,48 @@ def test_where_nothing_can_be_read_what_was_known_stays_and_what_is_new_is_not_c
         "It is not known: No answer.",
         None,
     )
+
+
+TOLD = AddressStatus("192.0.2.1/24", "eth0", "eth0:1", "virtual[web]", AddressState.CARRIED)
+DARK = "There is no interface eth9. Make it."
+
+
+@pytest.mark.parametrize(
+    ("told", "trouble"),
+    [
+        (TOLD, ""),
+        (replace(TOLD, state=AddressState.REFUSED, sentence=DARK), f"192.0.2.1/24 is not carried. {DARK}"),
+        (replace(TOLD, state=AddressState.REFUSED, sentence="Cannot add 192.0.2.1/24."), "Cannot add 192.0.2.1/24."),
+        (
+            replace(TOLD, state=AddressState.REFUSED, address="", sentence="The alias is too long."),
+            "The alias is too long.",
+        ),
+        (replace(TOLD, state=AddressState.CONFLICT, sentence="192.0.2.1 is in use."), "192.0.2.1 is in use."),
+        (replace(TOLD, sentence="eth0 is down: nobody reaches 192.0.2.1."), "eth0 is down: nobody reaches 192.0.2.1."),
+        (replace(TOLD, state=AddressState.WAS_THERE, sentence="Somebody put it there."), ""),
+        (replace(TOLD, source="", sentence=STAYS), ""),
+    ],
+)
+def test_trouble_names_the_address_and_is_not_what_is_only_good_to_know(told: AddressStatus, trouble: str) -> None:
+    assert trouble_of(told) == trouble
+
+
+def test_the_nat_routers_trouble_is_told_for_itself() -> None:
+    web = replace(TOLD, state=AddressState.REFUSED, sentence=DARK)
+    assert trouble_of_nat([web, replace(TOLD, source="nat_router")]) == ""
+    assert trouble_of_nat([web, replace(web, address="10.0.0.254/24", source="nat_router")]) == (
+        f"nat_router: 10.0.0.254/24 is not carried. {DARK} "
+        "Until then the answers of real servers may not find their way back."
+    )
+
+
+def test_a_sentence_is_logged_once_with_those_whom_it_concerns() -> None:
+    dark = [replace(TOLD, source=f"virtual[v{n}]", state=AddressState.REFUSED, sentence=DARK) for n in range(6)]
+    down = replace(TOLD, sentence="eth0 is down.")
+    nobody = replace(TOLD, source="", state=AddressState.REFUSED, sentence="Cannot remove it.")
+    found = by_sentence([*dark[:3], down, *dark[2:], nobody])
+    assert found == {
+        DARK: (logging.ERROR, "virtual[v0], virtual[v1], virtual[v2], virtual[v3] and 2 more: "),
+        "eth0 is down.": (logging.WARNING, "virtual[web]: "),
+        "Cannot remove it.": (logging.ERROR, ""),
+    }

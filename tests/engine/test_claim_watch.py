@@ -128,10 +128,10 @@ async def test_it_is_asked_again_until_it_answers_no_more(
     watch.carry([WEB, MAIL], LINKS)
     watch.note([conflict(WEB)])
     network.now += ASK_S
-    watch.ask_due()
+    assert watch.ask_due() == ()
     assert network.ears[0].asked == [[WEB.address]]
     network.now = 100 + FORGET_S
-    watch.ask_due()
+    assert watch.ask_due() == (WEB,)
     assert watch.second_owner(WEB) is None
     assert caplog.messages[1:] == ["192.0.2.100 on eth0: nobody else has it any more."]
     watch.close()

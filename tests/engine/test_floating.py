@@ -38,6 +38,7 @@ from piranha.ipvs.addresses import (
     ReseatAddress,
 )
 from piranha.ipvs.announcements import Carried
+from piranha.ipvs.second_owners import FORGET_S
 from piranha.paths import Paths
 from piranha.status import AddressState, AddressStatus
 from piranha.system.addresses import AddressChanged, Applied, Change, LinkChanged
@@ -370,7 +371,7 @@ async def test_what_is_refused_is_logged_once_shown_and_tried_again_while_the_re
         kernel.now += READ_AGAIN_S
         await floating.turn()
     assert states(floating) == {"192.0.2.1/32": "refused", "192.0.2.2/32": "carried"}
-    assert caplog.messages == ["Cannot add it: it is not permitted."]
+    assert caplog.messages == ["virtual[v1]: Cannot add it: it is not permitted."]
     assert "announce 192.0.2.1" not in kernel.diary
     assert address_store.read(paths) == set(kernel.held)
     assert kernel.asked.count(Carried("eth0", refused.address)) == 1
@@ -523,6 +524,56 @@ async def test_an_interface_that_appears_later_gets_its_address(floating: Floati
     await floating.turn()
     assert only(floating).state is CARRIED
     assert kernel.diary[-1] == "announce 192.0.2.1"
+    await floating.stop(yields=False)
+
+
+async def test_a_missing_interface_is_one_line_in_the_log_for_all_its_addresses(
+    floating: Floating, kernel: Kernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = [f"192.0.2.{number} eth9:1" for number in range(1, 7)]
+    await floating.follow(cluster(*many, "192.0.2.9"), {})
+    for _ in range(3):
+        kernel.now += READ_AGAIN_S
+        await floating.turn()
+    assert caplog.messages == [
+        "virtual[v1], virtual[v2], virtual[v3], virtual[v4] and 2 more: "
+        "There is no interface eth9 on this router. Make it, or name another one in lvs.cf."
+    ]
+    assert states(floating)["192.0.2.9/32"] == "carried"
+    await floating.stop(yields=False)
+
+
+async def test_what_is_wrong_with_the_nat_routers_address_concerns_everybody_and_ends_with_its_cause(
+    floating: Floating, kernel: Kernel
+) -> None:
+    nat = "network = nat\nnat_router = 10.0.0.254 eth9:1\n"
+    await floating.follow(cluster("192.0.2.1", extra=nat), {})
+    assert floating.troubles() == (
+        "nat_router: 10.0.0.254/32 is not carried. There is no interface eth9 on this router. Make it, or name another "
+        "one in lvs.cf. Until then the answers of real servers may not find their way back.",
+    )
+    kernel.links["eth9"] = replace(kernel.links["eth1"], name="eth9", index=9)
+    kernel.now += READ_AGAIN_S
+    await floating.turn()
+    assert floating.troubles() == ()
+    assert "10.0.0.254/32 on eth9" in kernel.addresses()
+    await floating.stop(yields=False)
+
+
+async def test_when_nobody_else_has_an_address_any_more_the_neighbours_are_told_anew(
+    floating: Floating, kernel: Kernel
+) -> None:
+    kernel.owners[ip_address("192.0.2.1")] = OTHER
+    await floating.follow(cluster("192.0.2.1", "192.0.2.2 eth1:1"), {})
+    for _ in range(int(FORGET_S) - 1):
+        kernel.now += 1
+        await floating.turn()
+    assert states(floating)["192.0.2.1/32"] == "conflict"
+    kernel.diary.clear()
+    kernel.now += 1
+    await floating.turn()
+    assert states(floating)["192.0.2.1/32"] == "carried"
+    assert kernel.diary == ["announce 192.0.2.1"]
     await floating.stop(yields=False)
 
 

@@ -8,13 +8,22 @@ from ipaddress import ip_address
 import pytest
 
 from piranha.errors import StepRefused
-from piranha.ipvs.addresses import AddAddress, Held, Outcome, RemoveAddress, ReseatAddress, WantedAddress
+from piranha.ipvs.addresses import (
+    AddAddress,
+    AddressStep,
+    Held,
+    Outcome,
+    RemoveAddress,
+    ReseatAddress,
+    WantedAddress,
+)
 from piranha.system import addresses
-from piranha.system.addresses import ChangeWatch, RouterAddresses
+from piranha.system.addresses import Applied, ChangeWatch, RouterAddresses
 from piranha.system.route_netlink import Refused
 
 NOWHERE = "nosuchdevice0"
 WANTED = WantedAddress(Held(NOWHERE, ip_address("192.0.2.100"), 24), "x:1", None, "virtual[web]")
+ON_LO = WantedAddress(Held("lo", ip_address("192.0.2.100"), 24), "lo:1", None, "virtual[web]")
 
 
 def test_the_interfaces_and_addresses_of_this_machine_are_read() -> None:
@@ -64,7 +73,10 @@ def test_what_came_too_fast_is_said_to_be_lost(monkeypatch: pytest.MonkeyPatch) 
         ("2001:db8::1", errno.EOPNOTSUPP, "this kernel has no IPv6"),
         ("192.0.2.1", errno.ENODEV, "there is no interface eth0"),
         ("::1", errno.EADDRNOTAVAIL, "the kernel takes no such address there (Cannot assign requested address)."),
-        ("192.0.2.1", errno.ENOBUFS, "No buffer space available. It is tried again."),
+        ("192.0.2.1", errno.EACCES, "CAP_NET_ADMIN"),
+        ("192.0.2.1", errno.ERANGE, "Write a shorter alias than 16 characters."),
+        ("192.0.2.1", errno.ENOBUFS, "no memory left for it; it is tried again. Free memory"),
+        ("192.0.2.1", errno.EBUSY, "Device or resource busy. It is tried again. See the kernel's log (dmesg)"),
     ],
 )
 def test_each_refusal_of_the_kernel_has_its_sentence(address: str, code: int, words: str) -> None:
@@ -72,6 +84,28 @@ def test_each_refusal_of_the_kernel_has_its_sentence(address: str, code: int, wo
     sentence = addresses._sentence(RemoveAddress(held), held, Refused(code))
     assert sentence.startswith(f"Cannot remove the address {address}/32 on eth0: ")
     assert words in sentence
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [
+        (AddAddress(ON_LO), "add the address 192.0.2.100/24 on lo as lo:1"),
+        (ReseatAddress(ON_LO, 32), "put the address 192.0.2.100/24 on lo in its place anew, labelled lo:1"),
+        (RemoveAddress(ON_LO.held), "remove the address 192.0.2.100/24 on lo"),
+    ],
+)
+def test_a_kernel_that_permits_nothing_refuses_each_step_with_what_why_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, step: AddressStep, what: str, code: int
+) -> None:
+    with RouterAddresses() as router:
+        monkeypatch.setattr(router._socket, "ask", lambda requests: [Refused(code)] * len(requests))
+        (applied,) = router.apply_all([step])
+    assert applied == Applied(
+        step,
+        Outcome.REFUSED,
+        f"Cannot {what}: it is not permitted. Start the engine as root, or give it the capability CAP_NET_ADMIN.",
+    )
 
 
 def test_the_setting_that_keeps_others_addresses_changes_no_flag_of_the_interface() -> None:

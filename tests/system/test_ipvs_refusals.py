@@ -39,7 +39,7 @@ def test_every_error_of_every_step_names_the_step_and_ends_with_advice() -> None
     advice = ("Run ", "Check", "compared again", "See the kernel's log", "Free memory", "Use IPv4", "Give it")
     for step in STEPS:
         for code in errno.errorcode:
-            said = sentence(step, code, 4)
+            said = sentence(step, code)
             assert "TCP 192.0.2.1:80" in said
             assert said.endswith(".")
             assert "\n" not in said and len(said) < 300
@@ -67,16 +67,26 @@ def test_every_error_of_every_step_names_the_step_and_ends_with_advice() -> None
     ],
 )
 def test_the_reason_is_that_of_the_step(step: Step, code: int, words: str) -> None:
-    assert words in sentence(step, code, 4)
+    assert words in sentence(step, code)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_kernel_that_permits_nothing_refuses_each_step_with_what_why_and_what_to_do(step: Step, code: int) -> None:
+    what, why, cure = sentence(step, code).partition(" was refused: ")
+    assert what.startswith(("Virtual server ", "Real server ", "The change of ", "The removal of ")) and why
+    assert cure == (
+        "The kernel does not let this process change IPVS. Run pulse as root, or give it the capability CAP_NET_ADMIN."
+    )
 
 
 def test_what_modprobe_said_stands_with_the_missing_scheduler() -> None:
-    said = sentence(STEPS[0], errno.ENOENT, 4, "modprobe ip_vs_mh failed: not found.")
+    said = sentence(STEPS[0], errno.ENOENT, "modprobe ip_vs_mh failed: not found.")
     assert "no scheduler mh. modprobe ip_vs_mh failed: not found. Run modprobe" in said
 
 
 def test_no_command_is_made_of_a_name_that_is_none() -> None:
-    said = sentence(AddService(KEY, Service("rr; reboot")), errno.ENOENT, 4)
+    said = sentence(AddService(KEY, Service("rr; reboot")), errno.ENOENT)
     assert "modprobe" not in said and said.endswith("Choose another scheduler.")
 
 
