@@ -4,7 +4,15 @@ Rule 1: a pick is a pure function of the candidates, in the order of the table, 
 last pick left behind. Nothing here remembers anything.
 Rule 2: weight 0 gets no new connection, under every scheduler.
 Rule 3: the rules are those of the kernel's schedulers of the same name (manual 1.3.1, ipvsadm(8)), so that a
-farm balances alike on either data path.
+farm balances alike on either data path. For rr, wrr, lc and wlc tests/lab/test_schedulers.py has the kernel's pick
+and ours for the same arrivals, counters and edits: from a new round on they are equal, one by one.
+
+What differs from the kernel, and why:
+- A destination that refuses a connection is passed over for that connection (`excluded`): a router never learns of it.
+- wrr starts a lap when a weight changed or a destination came or went, as the kernel does. The kernel does it at each
+  edit, even of the forwarding alone; here the edits between two picks are one, and those of weights count.
+- Candidates stand in the order of the table. The kernel's has a new destination in front, the embedded one at the end.
+- sh has a hash of its own: a client keeps its destination with either, but it need not be the same one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -47,11 +55,12 @@ class Turn(NamedTuple):
     """What a scheduler carries from one pick to the next.
 
     `place`: the index of the last one picked. `level` (wrr): the weight that one needs to be picked in this
-    lap. `slots` (sh): for each slot the index of its destination; `weights`: the weights it was made of.
+    lap. `slots` (sh): for each slot the index of its destination. `weights` (wrr, sh): those that the level or the
+    slots belong to.
     """
 
     place: int = -1
-    level: int = 0
+    level: int = 1
     weights: tuple[int, ...] = ()
     slots: tuple[int, ...] = ()
 
@@ -78,29 +87,44 @@ def rr(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) ->
 def wrr(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
     """Pick in order, each as often as its weight says, interleaved.
 
-    Laps are run at falling levels, from the greatest weight down by the greatest common divisor; whoever has
-    at least the level's weight is picked. So a cycle of sum/gcd picks holds everyone exactly weight/gcd
-    times.
+    Laps are run at falling levels, down by the greatest common divisor until everyone takes part; whoever has at least
+    the level's weight is picked. So a cycle of sum/gcd picks holds everyone exactly weight/gcd times. The first lap is
+    everyone's. After an edit a new lap starts at the first one, at about the level of before.
     """
-    weights = [candidate.weight for candidate in candidates]
+    weights = tuple([candidate.weight for candidate in candidates])
+    divisor = gcd(*weights)
+    if weights != turn.weights:
+        turn = Turn(-1, _level_after_edit(turn.level, max(weights, default=0), divisor), weights)
     greatest = max((weight for index, weight in enumerate(weights) if index != excluded), default=0)
     if greatest <= 0:
         return -1, turn
-    divisor = gcd(*weights)
+    top = _top(greatest, divisor)
     place = turn.place
-    # A level of before an edit need not be one of today's: bring it to the next one.
-    level = min(-(-turn.level // divisor) * divisor, greatest)
-    if level <= 0:
-        level = greatest
+    level = min(turn.level, top)
     while True:
         place += 1
         if place >= len(weights):
             place = 0
             level -= divisor
             if level <= 0:
-                level = greatest
+                level = top
         if weights[place] >= level and place != excluded:
-            return place, Turn(place, level)
+            return place, Turn(place, level, weights)
+
+
+def _top(greatest: int, divisor: int) -> int:
+    """Return the level of the first lap of a cycle: only the greatest weight reaches it. The last lap's is 1."""
+    return greatest - divisor + 1
+
+
+def _level_after_edit(level: int, greatest: int, divisor: int) -> int:
+    """Return where the kernel goes on after an edit, with a level that may be none of today's."""
+    if greatest <= 0:
+        return 1
+    top = _top(greatest, divisor)
+    if level > top or divisor == 1:
+        return min(level, top)
+    return level // divisor * divisor + 1
 
 
 def lc(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
@@ -172,8 +196,10 @@ def slot_of(client: Address) -> int:
 
 
 def without(turn: Turn, place: int) -> Turn:
-    """Return the turn after the destination at `place` went: the round goes on with the same next one."""
-    return turn._replace(place=turn.place - 1) if place <= turn.place else turn
+    """Return the turn after the destination at `place` went: the round of rr goes on with the same next one, wrr
+    starts a lap, even if the weights look as before because another one came.
+    """
+    return turn._replace(place=turn.place - (place <= turn.place), weights=())
 
 
 PICKS: Mapping[str, Pick] = MappingProxyType({"rr": rr, "wrr": wrr, "lc": lc, "wlc": wlc, "sh": sh})

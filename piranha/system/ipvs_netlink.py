@@ -1,7 +1,7 @@
 """The bytes of IPVS's generic netlink family: requests packed, answers unpacked. No socket here.
 
-Rule 1: a request holds what the table says and nothing it does not: flags other than persistence, thresholds, tunnel
-details and the persistence engine are sent back as they were read (`Extras`), so that an edit changes what it names.
+Rule 1: a request holds what the table says and nothing it does not: other flags, thresholds, tunnel details and the
+persistence engine are sent back as they were read (`Extras`), so that an edit changes what it names.
 Rule 2: whatever the kernel has is unpacked, also what our table has no word for. Unknown attributes are passed over.
 
 Sources: linux/ip_vs.h (commands, attributes, flags), linux/netlink.h and linux/genetlink.h (headers). Numbers are in
@@ -149,8 +149,7 @@ def service_key(key: TableKey) -> bytes:
 def service(key: TableKey, wanted: Service, engine: bytes = b"") -> bytes:
     """Return the attribute that describes a whole service, for NEW_SERVICE and SET_SERVICE.
 
-    Of the flags only persistence and the fallback of sh are set or cleared. IPv6 takes the prefix length where IPv4
-    takes a netmask.
+    Of the flags, persistence and the fallback of sh are set or cleared. IPv6 has a prefix length as its netmask.
     """
     name, version = wanted.scheduler.encode() + b"\0", key.version
     flags = (PERSISTENT if wanted.persistent_s else 0) | (SH_FALLBACK if wanted.has_fallback else 0)

@@ -54,8 +54,63 @@ def test_rr_over_three_gives_each_10_of_30_whatever_was_edited_before(
 
 
 def test_wrr_interleaves_by_weight() -> None:
-    """The example of the LVS documentation: weights 4, 3, 2 give A A B A B C A B C."""
-    assert picked(wrr, [Server(4), Server(3), Server(2)], 9)[0] == [0, 0, 1, 0, 1, 2, 0, 1, 2]
+    """The example of the LVS documentation: weights 4, 3, 2 give A A B A B C A B C. A new round starts as the kernel's
+    does, with everyone once.
+    """
+    assert picked(wrr, [Server(4), Server(3), Server(2)], 12)[0] == [0, 1, 2, 0, 0, 1, 0, 1, 2, 0, 1, 2]
+
+
+# Played by the kernel, and the same as long as tests/lab/test_schedulers.py is green: weights, and who was picked.
+PLAYED = [
+    ([2, 0, 3, 1, 6], [0, 2, 3]),
+    ([0, 0, 3, 1, 6], [2, 3, 4, 4, 4]),
+    ([0, 0, 3, 1, 0], [2, 2, 2, 3]),
+    ([0, 3, 3, 1, 0], [1, 2, 3, 1, 2, 1, 2]),
+    ([0, 3, 3, 1, 1], [1, 2, 1, 2, 3, 4]),
+    ([0, 3, 3, 6, 1], [1, 2, 3, 4]),
+    ([0, 3, 3, 3, 1], [1, 2, 3]),
+    ([4, 3, 3, 3, 1], [0, 1, 2, 3, 4]),
+    ([4, 3, 3, 3, 4], [0, 1, 2, 3, 4, 0, 4]),
+    ([4, 3, 6, 3, 4], [0, 2, 4, 0, 1]),
+    ([1, 3, 6, 3, 4], [1]),
+    ([1, 6, 6, 3, 4], [1, 2, 3, 4]),
+]
+
+
+def test_wrr_starts_a_lap_after_every_edit_as_the_kernel_does() -> None:
+    turn = Turn()
+    for weights, expected in PLAYED:
+        places, turn = picked(wrr, [Server(weight) for weight in weights], len(expected), turn)
+        assert places == expected, weights
+
+
+@pytest.mark.parametrize(
+    ("level", "weights", "expected"),
+    [
+        (5, (6, 3, 1), [0, 0, 0]),
+        (5, (4, 2), [0, 0, 1]),
+        (2, (4, 2), [0, 0, 1]),
+        (1, (4, 2), [0, 1, 0]),
+        (3, (0, 0), [-1]),
+    ],
+)
+def test_wrr_goes_on_at_about_the_level_of_before(level: int, weights: tuple[int, ...], expected: list[int]) -> None:
+    assert picked(wrr, [Server(weight) for weight in weights], len(expected), Turn(level=level))[0] == expected
+
+
+def test_wrr_starts_with_everyone_after_nobody_had_a_weight() -> None:
+    servers = [Server(4), Server(1)]
+    _, turn = picked(wrr, servers, 3)
+    assert turn.level == 4
+    _, turn = picked(wrr, [Server(0), Server(0)], 1, turn)
+    assert picked(wrr, servers, 3, turn)[0] == [0, 1, 0]
+
+
+def test_wrr_starts_a_lap_when_one_went_and_another_came_with_the_same_weight() -> None:
+    servers = [Server(2), Server(2), Server(2)]
+    _, turn = picked(wrr, servers, 2)
+    assert picked(wrr, servers, 2, turn)[0] == [2, 0]
+    assert picked(wrr, servers, 2, without(turn, 2))[0] == [0, 1]
 
 
 @given(weights=weights, before=st.integers(0, 30))
@@ -83,7 +138,7 @@ def test_wrr_is_exact_again_after_an_edit_of_the_weights(edits: list[tuple[int, 
 
 def test_wrr_finds_the_next_at_once_when_a_very_heavy_server_refuses() -> None:
     servers = [Server(65535), Server(1)]
-    place, turn = wrr(servers, Turn(), 0, 0)
+    place, turn = wrr(servers, Turn(level=65535), 0, 0)
     assert place == 1
     assert turn.level == 1
 

@@ -30,41 +30,12 @@ from piranha.ipvs.announcements import Announcing, Carried, carry, due, link_see
 from piranha.system import arp
 from piranha.system.addresses import ChangeWatch, LinkChanged, RouterAddresses
 from piranha.system.arp import Listener, announce, find_conflicts
-from piranha.system.arp_frames import Claim, announcements, claim_of, question
+from piranha.system.arp_frames import Claim, announcements, question
 from piranha.system.route_netlink import HEADER, RouteSocket, attribute
-from tests.lab.topologies import NAT
+from tests.lab.capture import WAIT_S, captured, held_by
 from tests.lab.topology import Host, Topology
 
 VIP, VIP6 = ip_address("198.51.100.100"), ip_address("2001:db8:2::100")
-ETH_P_ALL = 3
-MARK = b"\xff" * 6 + b"\x02\0\0\0\0\1" + b"\x88\xb5" + bytes(46)  # an ethertype for experiments (IEEE 802)
-WAIT_S = 5
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Topology]:
-    topology = Topology(NAT)
-    topology.make()
-    yield topology
-    topology.remove()
-
-
-@pytest.fixture
-def lvs1(lab: Topology) -> Iterator[Host]:
-    """Return the first router, and give it back as it was."""
-    host = lab["lvs1"]
-    before = held_by(host)
-    yield host
-    with host.inside(), RouterAddresses() as router:
-        for each in router.read().addresses:
-            if each.held not in before:
-                router.apply(RemoveAddress(each.held))
-    assert held_by(host) == before
-
-
-def held_by(host: Host, device: str = "") -> set[Held]:
-    with host.inside(), RouterAddresses() as router:
-        return {each.held for each in router.read().addresses if device in ("", each.held.device)}
 
 
 def wanted(written: str, label: str = "eth0:1", broadcast: str = "") -> WantedAddress:
@@ -84,43 +55,6 @@ def reconcile(host: Host, owned: frozenset[Held], wishes: Collection[WantedAddre
             owned = owned_after(owned, done.step, done.outcome)
         assert plan(router.read(), owned, wishes).steps == ()
     return owned
-
-
-class Capture:
-    """Every frame that comes to an interface."""
-
-    def __init__(self, host: Host, device: str) -> None:
-        self._host, self._device = host, device
-        self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        with host.inside():
-            self._socket.bind((device, ETH_P_ALL))
-
-    def about(self, address: object, sender: Host, device: str) -> list[bytes]:
-        """Return the frames that claim an address or ask for it, up to now: to a mark that the sender sends."""
-        with sender.inside():
-            arp.send(device, MARK)
-        found = []
-        ends_at = time.monotonic() + WAIT_S
-        while True:
-            assert select.select([self._socket], [], [], ends_at - time.monotonic())[0], "the mark did not come"
-            frame = self._socket.recv(2048)
-            if frame[12:14] == MARK[12:14]:
-                return found
-            claim = claim_of(frame)
-            if claim is not None and claim[0] == address:
-                found.append(frame)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@contextmanager
-def captured(host: Host, device: str) -> Iterator[Capture]:
-    capture = Capture(host, device)
-    try:
-        yield capture
-    finally:
-        capture.close()
 
 
 # the addresses

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,37 +21,14 @@ from piranha.ipvs.announcements import FINISHED, Carried
 from piranha.ipvs.second_owners import FORGET_S
 from piranha.paths import Paths
 from piranha.status import AddressState, AddressStatus
-from piranha.system.addresses import AddressChanged, ChangeWatch, RemoveAddress, RouterAddresses
 from piranha.system.arp import announce
 from piranha.system.arp_frames import BROADCAST, announcements, claim_of, question
-from tests.lab.test_addresses import ETH_P_ALL, captured, held_by
-from tests.lab.topologies import NAT
+from tests.lab.capture import ETH_P_ALL, captured, changed, gone, held_by, watching
 from tests.lab.topology import Host, Topology
 
 VIP, VIP6 = ip_address("198.51.100.100"), ip_address("2001:db8:2::100")
 WAIT_S = 10.0
 _Answer = TypeVar("_Answer")
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Topology]:
-    topology = Topology(NAT)
-    topology.make()
-    yield topology
-    topology.remove()
-
-
-@pytest.fixture
-def lvs1(lab: Topology) -> Iterator[Host]:
-    """Return the first router, and give it back as it was."""
-    host = lab["lvs1"]
-    before = held_by(host)
-    yield host
-    with host.inside(), RouterAddresses() as router:
-        for each in router.read().addresses:
-            if each.held not in before:
-                router.apply(RemoveAddress(each.held))
-    assert held_by(host) == before
 
 
 @pytest.fixture
@@ -174,26 +150,6 @@ def shown(host: Host, device: str = "eth0") -> str:
 
 def mac(host: Host) -> bytes:
     return bytes.fromhex(host.mac("dmz").replace(":", ""))
-
-
-@contextmanager
-def watching(host: Host) -> Iterator[ChangeWatch]:
-    with host.inside():
-        watch = ChangeWatch()
-    with watch:
-        yield watch
-
-
-def changed(host: Host, watch: ChangeWatch) -> list[tuple[str, bool]]:
-    """Return which addresses came (False) and went (True)."""
-    with host.inside():
-        said = [each for each in watch.changes() if isinstance(each, AddressChanged)]
-    return [(str(each.address.held), each.is_gone) for each in said]
-
-
-def gone(host: Host, watch: ChangeWatch) -> list[str]:
-    """Return which addresses went. (Of new IPv6 ones the kernel tells a second time, a little later.)"""
-    return [written for written, is_gone in changed(host, watch) if is_gone]
 
 
 def test_a_claim_asks_then_announces_at_0_1_2_3_4_s_and_every_neighbour_finds_the_address(

@@ -1,20 +1,10 @@
 """The lab itself: every host reaches its neighbours, and IPVS is there."""
 
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.topologies import NAT
 from tests.lab.topology import Topology
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Topology]:
-    topology = Topology(NAT)
-    topology.make()
-    yield topology
-    topology.remove()
 
 
 @pytest.mark.parametrize("version", [4, 6])
