@@ -33,10 +33,11 @@ PROTOCOL_OF = {socket.IPPROTO_TCP: Protocol.TCP, socket.IPPROTO_UDP: Protocol.UD
 PROTOCOL_NUMBER = {protocol: number for number, protocol in PROTOCOL_OF.items()}
 
 PERSISTENT = 1
-SH_FALLBACK = 8
+FALLBACK = 8
 WIDTH = {4: 32, 6: 128}
 
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+_OURS = PERSISTENT | FALLBACK
 _NESTED = 0x8000
 _TYPE_MASK = 0x3FFF
 
@@ -149,18 +150,17 @@ def service_key(key: TableKey) -> bytes:
 def service(key: TableKey, wanted: Service, engine: bytes = b"") -> bytes:
     """Return the attribute that describes a whole service, for NEW_SERVICE and SET_SERVICE.
 
-    Of the flags, persistence and the fallback of sh are set or cleared. IPv6 has a prefix length as its netmask.
+    Of the flags, persistence and the fallback are set or cleared. IPv6 has a prefix length as its netmask.
     """
     name, version = wanted.scheduler.encode() + b"\0", key.version
-    flags = (PERSISTENT if wanted.persistent_s else 0) | (SH_FALLBACK if wanted.has_fallback else 0)
-    mask = PERSISTENT | (SH_FALLBACK if wanted.scheduler == "sh" else 0)
+    flags = (PERSISTENT if wanted.persistent_s else 0) | (FALLBACK if wanted.has_fallback else 0)
     prefix = wanted.persistence_prefix if wanted.persistent_s else WIDTH[version]
     body = b"".join(
         (
             _key_body(key),
             _HEADER.pack(4 + len(name), _SCHEDULER) + _padded(name),
             _SERVICE_TAIL.pack(
-                12, _FLAGS, flags, mask, 8, _TIMEOUT, wanted.persistent_s, 8, _NETMASK, _netmask(prefix, version)
+                12, _FLAGS, flags, _OURS, 8, _TIMEOUT, wanted.persistent_s, 8, _NETMASK, _netmask(prefix, version)
             ),
             _HEADER.pack(5 + len(engine), _ENGINE) + _padded(engine + b"\0") if engine else b"",
         )

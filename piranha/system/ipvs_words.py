@@ -1,7 +1,7 @@
 """The kernel's services in the table's words: where the two tell the same thing differently. Pure."""
 
 from piranha.ipvs.table import DestinationKey, Service, TableKey
-from piranha.system.ipvs_netlink import PERSISTENT, PROTOCOL_OF, SH_FALLBACK, WIDTH, KernelService
+from piranha.system.ipvs_netlink import FALLBACK, PERSISTENT, PROTOCOL_OF, WIDTH, KernelService
 
 _PROTOCOL_WORDS = {6: "TCP", 17: "UDP", 132: "SCTP"}
 
@@ -18,7 +18,7 @@ def service_of(service: KernelService) -> Service:
     """Return a service in the table's words. A mask without persistence says nothing and is the widest."""
     is_persistent = service.flags & PERSISTENT and service.timeout_s
     prefix = service.prefix if is_persistent else WIDTH[service.version]
-    has_fallback = service.scheduler == "sh" and bool(service.flags & SH_FALLBACK)
+    has_fallback = bool(service.flags & FALLBACK)
     return Service(service.scheduler, service.timeout_s if is_persistent else 0, prefix, has_fallback)
 
 

@@ -135,7 +135,7 @@ def edited(dice: random.Random) -> str:
         names = ["rs1", *dice.sample(SERVERS[1:], dice.randrange(1, 4))]
         dice.shuffle(names)
         weights = {name: 1 if name == "rs1" else dice.randrange(1, 5) for name in names}
-        blocks.append(virtual(port, weights, dice.choice(["rr", "wrr", "lc", "wlc"])))
+        blocks.append(virtual(port, weights, dice.choice(["rr", "wrr", "lc", "wlc", "sh"])))
     if dice.random() < 0.3:
         blocks.pop()
     dice.shuffle(blocks)

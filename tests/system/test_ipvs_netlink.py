@@ -76,15 +76,15 @@ def test_a_service_is_named_by_protocol_address_and_port_or_by_its_mark(key: Tab
 def test_a_service_is_described_whole_and_of_its_flags_only_persistence_is_changed(
     key: TableKey, service: Service, body: str, flags: str, timeout: str, netmask: str
 ) -> None:
-    wanted = f"{body} 07000600 72720000 0c000700 {flags} 01000000 08000800 {timeout} 08000900 {netmask}"
+    wanted = f"{body} 07000600 72720000 0c000700 {flags} 09000000 08000800 {timeout} 08000900 {netmask}"
     assert ipvs_netlink.service(key, service) == nested(1, wanted)
 
 
 @pytest.mark.parametrize(("has_fallback", "flags"), [(True, "08000000"), (False, "00000000")])
-def test_the_fallback_of_sh_is_set_and_cleared_and_nobody_elses_bit_is(has_fallback: bool, flags: str) -> None:
+def test_the_fallback_is_set_and_cleared_and_goes_with_the_scheduler(has_fallback: bool, flags: str) -> None:
     made = ipvs_netlink.service(TCP, Service("sh", 0, 32, has_fallback))
     assert little(f"0c000700 {flags} 09000000") in made
-    assert little("0c000700 00000000 01000000") in ipvs_netlink.service(TCP, Service("mh"))
+    assert little("0c000700 00000000 09000000") in ipvs_netlink.service(TCP, Service("mh"))
 
 
 def test_a_persistence_engine_goes_back_with_the_service() -> None:
