@@ -7,9 +7,9 @@ Rule 3: under `direct` and `tunnel` a packet keeps its port, so the destination 
 stands for several ports: port 0 keeps the client's, unless the real server has a port of its own under `nat` (which
 the kernel follows without persistence only; a fault of lvs.cf says so).
 A mark's packets have the IP version of its virtual IP address, whatever its real servers have: a tunnel may change it.
-Rule 4: what drains stays, with weight 0, until `drain` says that it is over. sh and dh keep leading clients to a
-destination of weight 0, and refuse them: sh gets its fallback as long as there is one; dh knows none, so that what an
-Apply removes from it goes at once.
+Rule 4: what drains stays, with weight 0, until `drain` says that it is over. sh, mh and dh keep leading clients to a
+destination of weight 0, and refuse them: sh and mh get their fallback as long as there is one; dh knows none, so that
+what an Apply removes from it goes at once.
 Rule 5: a server that is in the table already and was not heard of yet (after a restart) keeps the weight it has there
 until its first verdict, and so does a sorry server until every check has had its say.
 """
@@ -32,6 +32,8 @@ from piranha.config.model import (
 from piranha.health.weight import Weighed
 from piranha.ipvs.drain import Draining
 from piranha.ipvs.table import Destination, DestinationKey, Entry, Place, Service, Table, TableKey
+
+FALLS_BACK = ("sh", "mh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _has_takers(destinations: Mapping[DestinationKey, Destination]) -> bool:
 
 def _entry(service: Service, destinations: Mapping[DestinationKey, Destination]) -> Entry:
     is_some_zero = any(destination.weight <= 0 for destination in destinations.values())
-    if service.scheduler == "sh":
+    if service.scheduler in FALLS_BACK:
         service = replace(service, has_fallback=is_some_zero and _has_takers(destinations))
     return Entry(service, MappingProxyType(destinations))
 
@@ -143,6 +145,19 @@ def configured(cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozen
 
 def _placed(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dict[str, str]) -> tuple[_Placed, ...]:
     """Return the virtual servers in force by file order; the reasons of those left out go into `omitted`."""
+    last = _last_placed.get("last")
+    if last is None or last[0] is not cluster or last[1] != resolved:
+        reasons: dict[str, str] = {}
+        last = _last_placed["last"] = (cluster, dict(resolved), _place(cluster, resolved, reasons), reasons)
+    omitted.update(last[3])
+    return last[2]
+
+
+_last_placed: dict[str, tuple[Cluster, Mapping[HostName, Address], tuple[_Placed, ...], Mapping[str, str]]] = {}
+"""The last answer: it is asked for again every second, and thousands of servers take their time."""
+
+
+def _place(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dict[str, str]) -> tuple[_Placed, ...]:
     found: dict[TableKey | int, _Placed] = {}
     for virtual in cluster.active_virtual_servers:
         service_key = virtual.key

@@ -128,7 +128,7 @@ def _service_line(flags: str, entry: Entry, version: int) -> str:
         if version == 4 and service.persistence_prefix < _WIDTH[4]:
             line += f" -M {_netmask(service.persistence_prefix)}"
     if service.has_fallback:
-        line += " -b sh-fallback"
+        line += f" -b {service.scheduler}-fallback"
     return line
 
 

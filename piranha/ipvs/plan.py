@@ -7,7 +7,7 @@ Rule 3: a fallback comes before the weight 0 that needs it, and goes after it.
 Rule 4: what changed is edited in place. Equal tables need no step, whatever the order they are written in.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from piranha.config.model import Forwarding
@@ -90,6 +90,29 @@ def _destination_steps(
     if newest_first:
         new.reverse()
     return [*new, *rising, *falling]
+
+
+def after(table: Table, steps: Iterable[Step]) -> Table:
+    """Return a table as these steps leave it."""
+    services = {key: entry.service for key, entry in table.items()}
+    changed: dict[TableKey, dict[DestinationKey, Destination]] = {}
+    for step in steps:
+        key = step.key
+        if key not in changed:
+            changed[key] = dict(table[key].destinations) if key in table else {}
+        match step:
+            case AddService(_, service) | EditService(_, service):
+                services[key] = service
+            case RemoveService():
+                del services[key]
+            case AddDestination(_, place, destination) | EditDestination(_, place, destination):
+                changed[key][place] = destination
+            case RemoveDestination(_, place):
+                del changed[key][place]
+    entries = {key: MappingProxyType(there) for key, there in changed.items()}
+    return MappingProxyType(
+        {key: Entry(service, entries[key]) if key in changed else table[key] for key, service in services.items()}
+    )
 
 
 def guard(present: Table, desired: Table) -> str | None:

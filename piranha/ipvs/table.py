@@ -24,6 +24,14 @@ class TableKey:
     port: int = 0
     fwmark: int = 0
     mark_version: int = 4
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Reckoned once: keys are looked up all the time, and an address reckons its own anew each time.
+        object.__setattr__(self, "_hash", hash((self.protocol, self.address, self.port, self.fwmark)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def version(self) -> int:
@@ -50,6 +58,13 @@ class DestinationKey:
 
     address: Address
     port: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.address, self.port)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
@@ -58,8 +73,8 @@ class DestinationKey:
 @dataclass(frozen=True, slots=True)
 class Service:
     """How a service balances. `persistent_s` 0: no persistence; `persistence_prefix` groups clients (32, or 128 for
-    IPv6: each alone). `has_fallback` (sh): clients whose hash leads to weight 0 get another destination; without it
-    they are refused (linux/ip_vs.h, IP_VS_SVC_F_SCHED_SH_FALLBACK).
+    IPv6: each alone). `has_fallback` (sh, mh): clients whose hash leads to weight 0 get another destination; without
+    it they are refused (linux/ip_vs.h, IP_VS_SVC_F_SCHED_SH_FALLBACK and _MH_FALLBACK).
     """
 
     scheduler: str

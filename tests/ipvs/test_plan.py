@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from piranha.config.model import Forwarding, Protocol
-from piranha.ipvs.plan import guard, impact, plan, sentence
+from piranha.ipvs.plan import after, guard, impact, plan, sentence
 from piranha.ipvs.table import (
     AddDestination,
     AddService,
@@ -67,6 +67,17 @@ def test_a_plan_from_any_table_reaches_any_table(any_table: st.SearchStrategy[Ta
     @given(present=any_table, desired=any_table)
     def check(present: Table, desired: Table) -> None:
         assert plain(applied(present, plan(present, desired))) == plain(desired)
+
+    check()
+
+
+def test_after_says_what_any_number_of_steps_leaves(any_table: st.SearchStrategy[Table]) -> None:
+    @given(present=any_table, desired=any_table)
+    def check(present: Table, desired: Table) -> None:
+        steps = plan(present, desired)
+        for count in range(len(steps) + 1):
+            assert plain(after(present, steps[:count])) == plain(applied(present, steps[:count]))
+        assert plain(after(present, steps)) == plain(desired)
 
     check()
 

@@ -1,4 +1,4 @@
-"""sh and dh lead a client to weight 0 and refuse it, unless somebody thinks of that: real traffic over an Apply."""
+"""sh, mh and dh lead a client to weight 0 and refuse it, unless somebody thinks of that: real traffic over an Apply."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ network = nat
 nat_router = 10.0.0.254 eth1:1
 nat_nmask = 255.255.255.0
 """
-BY_CLIENT = Virtual(8301, "sh")
+BY_CLIENT = (Virtual(8301, "sh"), Virtual(8303, "mh"))
 BY_DESTINATION = Virtual(8302, "dh", fwmark=8302, is_net=True)
 REST = ("rs1", "rs2", "rs4")
 
@@ -29,7 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     lab.make()
     with_many_addresses(lab)
     servers = {4: {name: lab[name].address("private") for name in SERVERS}}
-    with site(lab, tmp_path_factory.mktemp("hashing"), HEAD, servers, (BY_CLIENT, BY_DESTINATION)) as found:
+    with site(lab, tmp_path_factory.mktemp("hashing"), HEAD, servers, (*BY_CLIENT, BY_DESTINATION)) as found:
         yield found
 
 
@@ -45,24 +45,30 @@ def restored(served: Site) -> None:
     until(served.has_table, 15, "the table is the first one again")
 
 
-def test_clients_of_weight_0_go_elsewhere_under_sh(served: Site) -> None:
-    text = served.text(replace(BY_CLIENT, weights={"rs1": 1, "rs2": 1, "rs3": 0, "rs4": 1}))
+@pytest.mark.parametrize("virtual", BY_CLIENT, ids=lambda each: each.scheduler)
+def test_clients_of_weight_0_go_elsewhere(served: Site, virtual: Virtual) -> None:
+    text = served.text(replace(virtual, weights={"rs1": 1, "rs2": 1, "rs3": 0, "rs4": 1}))
     served.router.apply(text)
     until(lambda: served.has_table(text), 10, "the table is the one with weight 0")
-    assert [line for line in served.router.table() if line.endswith("-s sh -b sh-fallback")]
-    assert {served.ask(BY_CLIENT, source=each) for each in CLIENTS[4]} == set(REST)
+    assert [
+        line
+        for line in served.router.table()
+        if line.endswith(f"-s {virtual.scheduler} -b {virtual.scheduler}-fallback")
+    ]
+    assert {served.ask(virtual, source=each) for each in CLIENTS[4]} == set(REST)
     restored(served)
-    assert {served.ask(BY_CLIENT, source=each) for each in CLIENTS[4]} == set(SERVERS)
+    assert {served.ask(virtual, source=each) for each in CLIENTS[4]} == set(SERVERS)
 
 
-def test_no_client_is_refused_while_a_removed_server_drains_under_sh(served: Site) -> None:
-    on_rs3 = next(each for each in CLIENTS[4] if served.ask(BY_CLIENT, source=each) == "rs3")
-    with served.open(BY_CLIENT, source=on_rs3) as held:
+@pytest.mark.parametrize("virtual", BY_CLIENT, ids=lambda each: each.scheduler)
+def test_no_client_is_refused_while_a_removed_server_drains(served: Site, virtual: Virtual) -> None:
+    on_rs3 = next(each for each in CLIENTS[4] if served.ask(virtual, source=each) == "rs3")
+    with served.open(virtual, source=on_rs3) as held:
         assert named(held) == "rs3"
-        served.router.apply(without(served, BY_CLIENT, "rs3"))
-        draining = f"-r {served.servers[4]['rs3']}:8301 -m -w 0"
+        served.router.apply(without(served, virtual, "rs3"))
+        draining = f"-r {served.servers[4]['rs3']}:{virtual.port} -m -w 0"
         until(lambda: any(line.endswith(draining) for line in served.router.table()), 10, "rs3 drains")
-        assert {served.ask(BY_CLIENT, source=each) for each in CLIENTS[4]} == set(REST)
+        assert {served.ask(virtual, source=each) for each in CLIENTS[4]} == set(REST)
         assert named(held) == "rs3", "the connection goes on"
     restored(served)
 
