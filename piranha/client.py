@@ -9,7 +9,7 @@ import http.client
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlencode
@@ -20,8 +20,10 @@ from piranha.config.edits import Edit, ExpectedPart
 from piranha.errors import (
     ConfigConflict,
     ConfigUnavailable,
+    ConfirmationPending,
     EditRefused,
     EngineUnavailable,
+    NothingPending,
     NotPermitted,
     PiranhaError,
     UnsafePlan,
@@ -31,6 +33,9 @@ from piranha.messages import (
     ApplyAnswer,
     ApplyRequest,
     ClearRequest,
+    ConfigQuery,
+    ConfirmAnswer,
+    ConfirmRequest,
     ConnectionsAnswer,
     ConnectionsQuery,
     History,
@@ -38,11 +43,24 @@ from piranha.messages import (
     OverrideRequest,
     Plan,
     Refusal,
+    RevertAnswer,
     RollbackRequest,
     SaveAnswer,
     SavedConfig,
     SaveRequest,
     VersionText,
+)
+from piranha.monitoring import RunAnswer, SamplesAnswer, SamplesQuery, StatusQuery, Summary
+from piranha.records import (
+    RECORDS_MAX,
+    AuditAnswer,
+    AuditEntry,
+    AuditQuery,
+    EngineEvent,
+    EventsAnswer,
+    EventsQuery,
+    LoginNote,
+    LoginNoted,
 )
 from piranha.status import EngineStatus
 
@@ -77,9 +95,9 @@ class EngineClient:
         self._answer_within_s = answer_within_s
         self._apply_within_s = apply_within_s
 
-    def config(self) -> SavedConfig:
-        """Return the text of lvs.cf and its token."""
-        return self._call("GET", "/v1/config", SavedConfig)
+    def config(self, known: str = "") -> SavedConfig:
+        """Return the text of lvs.cf and its token; without the text if the token is the one that is `known`."""
+        return self._call("GET", _asking("/v1/config", ConfigQuery(known)), SavedConfig)
 
     def create(self) -> SaveAnswer:
         """Make an empty lvs.cf. Raises ConfigConflict if there is one already, and ConfigUnavailable."""
@@ -122,25 +140,97 @@ class EngineClient:
         """Return what Apply would do. Raises ConfigUnavailable."""
         return self._call("GET", "/v1/plan", Plan)
 
-    def apply(self, token: str = "", force: bool = False, removes_at_once: bool = False) -> ApplyAnswer:
-        """Run what is saved. Raises ConfigConflict if `token` is no longer what is saved, UnsafePlan."""
-        request = ApplyRequest(token, force, removes_at_once)
+    def apply(
+        self, token: str = "", force: bool = False, removes_at_once: bool = False, confirm_s: int = 0
+    ) -> ApplyAnswer:
+        """Run what is saved; with `confirm_s` until that many seconds later, unless it is confirmed.
+
+        Raises ConfigConflict if `token` is no longer what is saved, UnsafePlan (ConfirmationPending: an Apply waits for
+        its confirmation), EditRefused for a `confirm_s` that is none, ConfigUnavailable.
+        """
+        request = ApplyRequest(token, force, removes_at_once, confirm_s)
         return self._call("POST", "/v1/apply", ApplyAnswer, request, within_s=self._apply_within_s)
 
-    def status(self) -> EngineStatus:
-        """Return everything the engine tells."""
-        return self._call("GET", "/v1/status", EngineStatus)
+    def confirm(self, token: str = "") -> ConfirmAnswer:
+        """Let what was applied run on. Raises NothingPending, ConfigUnavailable: then it is not confirmed."""
+        return self._call("POST", "/v1/confirm", ConfirmAnswer, ConfirmRequest(token))
+
+    def revert(self, token: str = "") -> RevertAnswer:
+        """Run now what ran before the Apply that waits. Raises NothingPending."""
+        return self._call("POST", "/v1/revert", RevertAnswer, ConfirmRequest(token), within_s=self._apply_within_s)
+
+    def status(self, query: StatusQuery | None = None) -> EngineStatus:
+        """Return everything the engine tells, or a part of it.
+
+        Raises EditRefused, whose `keyword` is the field, for a bad query.
+        """
+        return self._call("GET", _asking("/v1/status", query or StatusQuery()), EngineStatus)
+
+    def summary(self) -> Summary:
+        """Return how it stands, in short: as quick for thousands of servers as for a few."""
+        return self._call("GET", "/v1/summary", Summary)
+
+    def samples(self, virtual: str) -> SamplesAnswer:
+        """Return the traffic of a virtual server (its written path) in the last hour."""
+        return self._call("GET", _asking("/v1/samples", SamplesQuery(virtual)), SamplesAnswer)
+
+    def stop(self) -> RunAnswer:
+        """Have the engine run nothing until it is started. Raises ConfigUnavailable: then it goes on running."""
+        return self._call("POST", "/v1/stop", RunAnswer, within_s=self._apply_within_s)
+
+    def start(self) -> RunAnswer:
+        """Run lvs.cf as it is saved, or what was applied last if that cannot be run.
+
+        Raises ConfirmationPending, and ConfigUnavailable: then it stays stopped.
+        """
+        return self._call("POST", "/v1/start", RunAnswer, within_s=self._apply_within_s)
 
     def connections(self, query: ConnectionsQuery) -> ConnectionsAnswer:
         """Return which client is on which server. Raises EditRefused, whose `keyword` is the field, for a bad query."""
-        given = {each.name: getattr(query, each.name) for each in fields(query) if getattr(query, each.name)}
-        return self._call(
-            "GET", f"/v1/connections?{urlencode(given)}" if given else "/v1/connections", ConnectionsAnswer
-        )
+        return self._call("GET", _asking("/v1/connections", query), ConnectionsAnswer)
 
-    def override(self, server: str, kind: str, weight: int = 0) -> OverrideAnswer:
-        """Drain a server or set its weight by hand. Raises EditRefused if it is not in what runs."""
-        return self._call("POST", "/v1/overrides", OverrideAnswer, OverrideRequest(server, kind, weight))
+    def events(self, query: EventsQuery) -> EventsAnswer:
+        """Return what happened. Raises EditRefused, whose `keyword` is the field, for a bad query."""
+        return self._call("GET", _asking("/v1/events", query), EventsAnswer)
+
+    def all_events(self, query: EventsQuery) -> Iterator[EngineEvent]:
+        """Yield every event that a query chooses, page after page; its `limit` is not looked at. Raises as `events`."""
+        page = replace(query, limit=str(RECORDS_MAX))
+        while True:
+            answer = self.events(page)
+            yield from answer.events
+            if answer.next is None:
+                return
+            page = replace(page, after=str(answer.next)) if page.after else replace(page, before=str(answer.next))
+
+    def audit(self, query: AuditQuery) -> AuditAnswer:
+        """Return who did what. Raises EditRefused, whose `keyword` is the field, for a bad query."""
+        return self._call("GET", _asking("/v1/audit", query), AuditAnswer)
+
+    def all_audit(self, query: AuditQuery) -> Iterator[AuditEntry]:
+        """Yield every entry that a query chooses, page after page; its `limit` is not looked at. Raises as `audit`."""
+        page = replace(query, limit=str(RECORDS_MAX))
+        while True:
+            answer = self.audit(page)
+            yield from answer.entries
+            if answer.next is None:
+                return
+            page = replace(page, after=str(answer.next)) if page.after else replace(page, before=str(answer.next))
+
+    def audit_login(self, what: str, refused: str = "") -> LoginNoted:
+        """Put into the audit that this client's user logged in or out of the GUI, or (`refused`) why they could not.
+
+        `what` is "login" or "logout". Raises NotPermitted for everybody but the GUI's user, ConfigUnavailable.
+        """
+        return self._call("POST", "/v1/audit/login", LoginNoted, LoginNote(what, refused))
+
+    def override(self, server: str, kind: str, weight: int = 0, *, until: str = "", for_s: int = 0) -> OverrideAnswer:
+        """Drain a server or set its weight by hand, until then or for so many seconds, else until it is cleared.
+
+        Raises EditRefused if it is not in what runs, or for an end (`until`, `for_s`: its `keyword`) that is none.
+        """
+        request = OverrideRequest(server, kind, weight, until, for_s)
+        return self._call("POST", "/v1/overrides", OverrideAnswer, request)
 
     def clear(self, server: str, kind: str = "") -> OverrideAnswer:
         """Clear what was set by hand for a server. Raises EditRefused if there is nothing of the kind."""
@@ -204,10 +294,22 @@ def raised_for(refusal: Refusal) -> PiranhaError:
             return ConfigUnavailable(refusal.message)
         case "unsafe":
             return UnsafePlan(refusal.message)
+        case "confirmation_pending":
+            return ConfirmationPending(refusal.message)
+        case "nothing_pending":
+            return NothingPending(refusal.message)
         case "not_permitted":
             return NotPermitted(refusal.message)
         case _:
             return EngineUnavailable(refusal.message)
+
+
+_Query = ConfigQuery | ConnectionsQuery | EventsQuery | AuditQuery | StatusQuery | SamplesQuery
+
+
+def _asking(path: str, query: _Query) -> str:
+    given = {each.name: getattr(query, each.name) for each in fields(query) if getattr(query, each.name)}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 class _UnixConnection(http.client.HTTPConnection):

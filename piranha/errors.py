@@ -58,6 +58,14 @@ class UnsafePlan(PiranhaError):
     """The plan would take all traffic away, or the configuration has errors in an active block."""
 
 
+class ConfirmationPending(UnsafePlan):
+    """An Apply waits for its confirmation; until then nothing else is applied."""
+
+
+class NothingPending(PiranhaError):
+    """There is no Apply (any more) that could be confirmed or reverted."""
+
+
 class StepRefused(PiranhaError):
     """The data path refused one step. It is logged, shown and tried again; the balancer goes on."""
 

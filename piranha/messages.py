@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from piranha.config.edits import Edit, ExpectedPart
 from piranha.config.faults import Fault
-from piranha.status import Source
+from piranha.status import ConfirmationStatus, Source
 
 CONNECTIONS_MAX = 1000
 """Connections in one answer."""
@@ -36,12 +36,18 @@ CONNECTION_STATES = (
 """The states that can be asked for, ours for templates, and those of TCP and UDP in the kernel's words."""
 
 
+CONFIRM_LEAST_S = 30
+CONFIRM_MOST_S = 300
+"""How many seconds an Apply may wait for its confirmation."""
+
+
 @dataclass(frozen=True, slots=True)
 class SavedConfig:
     """GET /v1/config: the text of lvs.cf as it stands on the disk, and its token.
 
     `encoding` is how the file's bytes became the text: "utf-8", or "latin-1" for a file that is not UTF-8 (nothing is
     lost: every byte is a character there). `exists` False: there is no lvs.cf. `problem`: why it cannot be read, or "".
+    `is_known`: it is the version that the caller said to know, and `text` is left out.
     """
 
     file: str
@@ -50,6 +56,14 @@ class SavedConfig:
     exists: bool
     problem: str
     encoding: str = "utf-8"
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigQuery:
+    """GET /v1/config: `known` is the token of a version whose text is not needed again."""
+
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,8 @@ class SaveRequest:
 class SaveAnswer:
     """What a save did, or (`dry_run`) would do; `token`, `serial_no` and `faults` are those of the new text then too.
 
-    `changed` False: the edits said what the file says already, nothing was written.
+    `changed` False: the edits said what the file says already, nothing was written. `before_token` is the text that the
+    edits were made in ("" : there was none), `number` the version's in the history (None: nothing was written).
     """
 
     changed: bool
@@ -77,6 +92,8 @@ class SaveAnswer:
     diff: str
     faults: tuple[Fault, ...]
     notices: tuple[str, ...] = ()
+    before_token: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +101,10 @@ class VersionInfo:
     """One version of lvs.cf in the history.
 
     `number` counts from 1 and is never used twice. `at` is wall-clock time, ISO 8601. `how` is "save", "create",
-    "rollback", "adopt" (brought in whole from another file), "hand edit" (somebody wrote the file without the engine) or "found" (there before the history began).
-    `who` and `from_address` are on whose behalf the engine wrote it, "" where nobody knows. `token` is the SHA-256 of
-    its bytes, `size` their number. `changes` says what changed against the version before, `more_changes` how many
+    "rollback", "adopt" (brought in whole from another file), "revert" (an Apply was not confirmed), "hand edit"
+    (somebody wrote the file without the engine) or "found" (there before the history began). `who` and `from_address`
+    are on whose behalf the engine wrote it, "" where nobody knows. `token` is the SHA-256 of its bytes, `size` their
+    number. `changes` says what changed against the version before, `more_changes` how many
     more there are. `is_certain` False: the engine was killed during this save and the file was changed by hand before
     its next start, so that nobody knows whether this text ever was lvs.cf.
     """
@@ -185,34 +203,80 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
-    """POST /v1/apply. `token` "" applies whatever is saved. `removes_at_once`: removed servers do not drain."""
+    """POST /v1/apply. `token` "" applies whatever is saved. `removes_at_once`: removed servers do not drain.
+
+    `confirm_s`: unless it is confirmed within so many seconds (CONFIRM_LEAST_S to CONFIRM_MOST_S) what ran before runs
+    again; 0: it stays.
+    """
 
     token: str = ""
     force: bool = False
     removes_at_once: bool = False
+    confirm_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyAnswer:
-    """What an Apply did: the version that runs now and the steps that were taken; refused ones are in the status."""
+    """What an Apply did: the version that runs now and the steps that were taken; refused ones are in the status.
+
+    `confirmation`: until when it has to be confirmed, None where that was not asked for.
+    """
 
     token: str
     serial_no: int | None
     steps: tuple[PlannedStep, ...]
     faults: tuple[Fault, ...]
+    confirmation: ConfirmationStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRequest:
+    """POST /v1/confirm and POST /v1/revert. `token` is the version that must be the one that waits ("" : any)."""
+
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmAnswer:
+    """The version that goes on running, confirmed."""
+
+    token: str
+    serial_no: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevertAnswer:
+    """What a revert did: the version that runs again (`token` "" : nothing, as before) and the steps that were taken.
+
+    `number` is the version of lvs.cf in the history that the revert made, None where lvs.cf was left alone: somebody
+    had saved another text meanwhile, or nothing ran before. `sentence` says what was done, for a person.
+    """
+
+    token: str
+    serial_no: int | None
+    steps: tuple[PlannedStep, ...]
+    number: int | None
+    sentence: str
+
+
+OVERRIDE_MOST_S = 366 * 86400
+"""The longest time, in seconds, after which something that is set by hand may go by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverrideRequest:
-    """POST /v1/overrides: set a weight by hand until it is cleared; a drain is weight 0.
+    """POST /v1/overrides: set a weight by hand, until it is cleared or its time is over; a drain is weight 0.
 
     `server` is a written path (`virtual[http].server[web1]`), or an address, which means that real server in every
-    virtual server. `kind` is "drain" or "weight".
+    virtual server. `kind` is "drain" or "weight". `until` (a time of day, ISO 8601; without an offset, the router's) or
+    `for_s` (seconds from now, OVERRIDE_MOST_S at most) say when it goes by itself; "" and 0: not before it is cleared.
     """
 
     server: str
     kind: str
     weight: int = 0
+    until: str = ""
+    for_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +289,14 @@ class ClearRequest:
 
 @dataclass(frozen=True, slots=True)
 class OverrideAnswer:
-    """Which servers (written paths) an override concerns now, and what the administrator should know of it."""
+    """Which servers (written paths) an override concerns now, and what the administrator should know of it.
+
+    `until`: when it goes by itself, ISO 8601, "" if it does not.
+    """
 
     servers: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +356,9 @@ class ConnectionsAnswer:
 class Refusal:
     """The body of every answer that is not a success.
 
-    `code` is one of "conflict", "edit_refused", "unavailable", "unsafe", "not_permitted", "bad_request",
-    "not_found", "internal". For a conflict `part` and `current_text` say what stands there now; for a refused
-    edit `part` is the block's path and `keyword` the keyword.
+    `code` is one of "conflict", "edit_refused", "unavailable", "unsafe", "confirmation_pending", "nothing_pending",
+    "not_permitted", "bad_request", "not_found", "internal". For a conflict `part` and `current_text` say what stands
+    there now; for a refused edit `part` is the block's path and `keyword` the keyword.
     """
 
     code: str

@@ -22,6 +22,11 @@ class Paths:
         return self.root / "etc/sysconfig/ha/lvs.cf"
 
     @property
+    def piranha_toml(self) -> Path:
+        """Return the extensions: what only new engines know."""
+        return self.root / "etc/sysconfig/ha/piranha.toml"
+
+    @property
     def passwd(self) -> Path:
         """Return the password file, htpasswd format."""
         return self.root / "etc/sysconfig/ha/conf/piranha.passwd"
@@ -30,6 +35,16 @@ class Paths:
     def web(self) -> Path:
         """Return the folder whose .htaccess covers the whole site; its `secure/` covers the panels."""
         return self.root / "etc/sysconfig/ha/web"
+
+    @property
+    def tls_certificate(self) -> Path:
+        """Return where `piranha tls-init` puts the GUI's certificate."""
+        return self.root / "etc/sysconfig/ha/conf/gui.crt"
+
+    @property
+    def tls_key(self) -> Path:
+        """Return where `piranha tls-init` puts the key to it."""
+        return self.root / "etc/sysconfig/ha/conf/gui.key"
 
     @property
     def run(self) -> Path:
@@ -60,6 +75,26 @@ class Paths:
     def overrides(self) -> Path:
         """Return the drains and weights set by hand."""
         return self.state / "overrides.json"
+
+    @property
+    def unconfirmed(self) -> Path:
+        """Return the Apply that waits for its confirmation, with the text that comes back."""
+        return self.state / "unconfirmed.json"
+
+    @property
+    def standstill(self) -> Path:
+        """Return who stopped LVS, while it is stopped."""
+        return self.state / "standstill.json"
+
+    @property
+    def events(self) -> Path:
+        """Return the events; older ones are beside it."""
+        return self.state / "events"
+
+    @property
+    def audit(self) -> Path:
+        """Return the audit; older files of it are beside it."""
+        return self.state / "audit"
 
     @property
     def gui_state(self) -> Path:

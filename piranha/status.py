@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from piranha.config.faults import Fault
+from piranha.router_status import NOTHING_COUNTED, ONLY_ROUTER, Counts, RoleStatus, StatusPart, StoppedStatus
 
 
 class RunState(StrEnum):
-    """What the engine does. IDLE is shown as "stopped": nothing to run, and `reason` says why."""
+    """What the engine does. IDLE is shown as "stopped" too: nothing to run. `reason` says why.
+
+    STOPPED: an operator stopped it, and it stays so until it is started, or the router boots anew.
+    """
 
     RUNNING = "running"
     IDLE = "idle"
+    STOPPED = "stopped"
 
 
 class HealthState(StrEnum):
@@ -96,7 +101,7 @@ class OverrideStatus:
     """A drain or a weight set by hand.
 
     `kind` is "drain" or "weight"; `scope` says what it was given for, in words; `target` is the written path or the
-    address that clears it.
+    address that clears it. `until`: when it goes by itself, `ends_in_s` seconds from now ("" and None: it does not).
     """
 
     number: int
@@ -107,6 +112,8 @@ class OverrideStatus:
     who: str
     address: str
     since: str
+    until: str = ""
+    ends_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,10 @@ class ServerStatus:
 class VirtualServerStatus:
     """A virtual server of the running configuration. `refused` is the data path's reason not to serve it, or "".
 
-    `traffic` is what the data path counted for it as a whole, None where it does not tell that.
+    `traffic` is what the data path counted for it as a whole, None where it does not tell that. `differs`: why the data
+    path serves it otherwise than lvs.cf asks; `address_trouble`: what is wrong with its floating address ("": nothing).
+    `counts` are about its real servers. Where a part of them is told, `matching` is how many match what was asked for,
+    and `servers` begins with the one of number `first` among those.
     """
 
     path: str
@@ -153,6 +163,11 @@ class VirtualServerStatus:
     refused: str
     servers: tuple[ServerStatus, ...]
     traffic: ServiceTraffic | None = None
+    differs: str = ""
+    address_trouble: str = ""
+    counts: Counts = NOTHING_COUNTED
+    first: int = 1
+    matching: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +185,28 @@ class ConfigStatus:
     applied_at: str | None
     is_applied: bool
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationStatus:
+    """An Apply that waits for its confirmation: unless it comes in time, what ran before runs again.
+
+    `token` and `serial_no` are of what runs now, `before_token` and `before_serial_no` of what comes back ("" : nothing
+    ran). `who` applied it, from where, `applied_at` when. `remaining_s`: seconds that are left at the moment of the
+    answer, `deadline` the time of day then. `problem`: it is being reverted, and why that is not over; "" if not.
+    """
+
+    token: str
+    serial_no: int | None
+    before_token: str
+    before_serial_no: int | None
+    who: str
+    from_address: str
+    applied_at: str
+    confirm_s: int
+    remaining_s: float
+    deadline: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +325,8 @@ class EngineStatus:
 
     `pending` is the difference between the data path's table and the desired one; `foreign` names what stands in the
     table and is not ours: it is never touched. `kernel` is None where the data path is not the kernel's.
+    `confirmation` is the Apply that waits for its confirmation, None if none does; `stopped` says who stopped LVS, None
+    if nobody did. `part` says what was left out, None: nothing.
     """
 
     state: RunState
@@ -306,3 +345,8 @@ class EngineStatus:
     foreign: tuple[str, ...] = ()
     addresses: tuple[AddressStatus, ...] = ()
     kernel: KernelStatus | None = None
+    confirmation: ConfirmationStatus | None = None
+    counts: Counts = NOTHING_COUNTED
+    stopped: StoppedStatus | None = None
+    role: RoleStatus = ONLY_ROUTER
+    part: StatusPart | None = None

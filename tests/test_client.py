@@ -18,8 +18,10 @@ from piranha.config.edits import ExpectedPart, Part, SetValues
 from piranha.errors import (
     ConfigConflict,
     ConfigUnavailable,
+    ConfirmationPending,
     EditRefused,
     EngineUnavailable,
+    NothingPending,
     NotPermitted,
     PiranhaError,
     UnsafePlan,
@@ -27,6 +29,7 @@ from piranha.errors import (
 from piranha.messages import (
     ApplyRequest,
     ClearRequest,
+    ConfirmRequest,
     ConnectionsAnswer,
     ConnectionsQuery,
     OverrideRequest,
@@ -34,6 +37,7 @@ from piranha.messages import (
     SavedConfig,
     SaveRequest,
 )
+from piranha.records import AuditAnswer, AuditQuery, EngineEvent, EventsAnswer, EventsQuery, LoginNote
 from piranha.status import Source
 
 
@@ -139,6 +143,10 @@ def test_every_call_sends_what_the_engine_reads(make_wire: Callable[..., Wire]) 
         (client.create, "POST", "/v1/config/create", {}),
         (lambda: client.save(edits, expected), "POST", "/v1/config", SaveRequest(list(edits), expected)),
         (lambda: client.apply("t", True, True), "POST", "/v1/apply", ApplyRequest("t", True, True)),
+        (lambda: client.apply(confirm_s=60), "POST", "/v1/apply", ApplyRequest(confirm_s=60)),
+        (lambda: client.confirm("t"), "POST", "/v1/confirm", ConfirmRequest("t")),
+        (lambda: client.revert("t"), "POST", "/v1/revert", ConfirmRequest("t")),
+        (lambda: client.audit_login("login", "no"), "POST", "/v1/audit/login", LoginNote("login", "no")),
         (lambda: client.override("a", "weight", 3), "POST", "/v1/overrides", OverrideRequest("a", "weight", 3)),
         (lambda: client.clear("a", "drain"), "POST", "/v1/overrides/clear", ClearRequest("a", "drain")),
     ]
@@ -160,6 +168,8 @@ def test_every_call_sends_what_the_engine_reads(make_wire: Callable[..., Wire]) 
         (400, "bad_request", EditRefused),
         (503, "unavailable", ConfigUnavailable),
         (422, "unsafe", UnsafePlan),
+        (409, "confirmation_pending", ConfirmationPending),
+        (409, "nothing_pending", NothingPending),
         (403, "not_permitted", NotPermitted),
         (500, "internal", EngineUnavailable),
         (418, "a code of a later version", EngineUnavailable),
@@ -243,3 +253,30 @@ def test_a_question_that_is_not_understood_names_its_field(make_wire: Callable[.
     with pytest.raises(EditRefused) as refused:
         EngineClient(wire.path).connections(ConnectionsQuery(client="x"))
     assert (refused.value.keyword, refused.value.sentence) == ("client", "no client")
+
+
+def test_questions_about_events_and_the_audit_go_into_the_address(make_wire: Callable[..., Wire]) -> None:
+    wire = make_wire()
+    client = EngineClient(wire.path)
+    wire.body = msgspec.json.encode(EventsAnswer((), None, 7, ""))
+    assert client.events(EventsQuery(kind="applied,saved", about="virtual[a b]")).last_number == 7
+    wire.body = msgspec.json.encode(AuditAnswer((), None, 8, ""))
+    assert client.audit(AuditQuery(who="ann")).last_number == 8
+    paths = [path for _, path, _, _ in wire.asked]
+    assert paths == ["/v1/events?kind=applied%2Csaved&about=virtual%5Ba+b%5D", "/v1/audit?who=ann"]
+
+
+@pytest.mark.parametrize(("field", "after"), [("before", ""), ("after", "0")])
+def test_all_events_are_asked_for_page_by_page(make_wire: Callable[..., Wire], field: str, after: str) -> None:
+    wire = make_wire()
+    event = EngineEvent(1, "", "saved", "", "")
+    pages = [EventsAnswer((event, event), 5, 9, ""), EventsAnswer((event,), None, 9, "")]
+    client = EngineClient(wire.path)
+    wire.body = msgspec.json.encode(pages[0])
+    found = client.all_events(EventsQuery(after=after, limit="3"))
+    assert [next(found), next(found)] == [event, event]
+    wire.body = msgspec.json.encode(pages[1])
+    assert list(found) == [event]
+    first, second = (path for _, path, _, _ in wire.asked)
+    assert first == f"/v1/events?{'after=0&' if after else ''}limit=1000"
+    assert second == f"/v1/events?{field}=5&limit=1000"

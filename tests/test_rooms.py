@@ -13,7 +13,8 @@ from piranha import resources
 PACKAGE = resources.package()
 PURE = [
     *(path for room in ("config", "ipvs", "health", "ha") for path in sorted((PACKAGE / room).glob("*.py"))),
-    *(PACKAGE / name for name in ("errors.py", "status.py", "messages.py")),
+    *(PACKAGE / name for name in ("errors.py", "status.py", "messages.py", "records.py")),
+    PACKAGE / "engine" / "flapping.py",
     PACKAGE / "cli" / "restarts.py",
 ]
 SEEN = {
@@ -36,6 +37,7 @@ SEEN = {
     "re",
     "re2",
     "string",
+    "tomllib",
     "types",
     "typing",
     "unicodedata",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FAULTS_SHOWN = 40
 
 
-@click.command(epilog=examples("piranha adopt old-router.cf", "piranha adopt --yes /root/lvs.cf && piranha plan"))
+@click.command(epilog=examples("piranha adopt old-router.cf", "piranha adopt --yes lvs.cf.old && piranha plan"))
 @click.argument("file", type=sources.FILE)
 @click.option("--yes", "is_sure", is_flag=True, help="Save without asking.")
 @click.option("--dry-run", is_flag=True, help="Print the report and the diff; write nothing.")

@@ -14,6 +14,8 @@ from piranha.config.faults import Fault, Severity, in_file_order
 from piranha.config.load import Loaded, load, strict
 from piranha.config.model import HostName
 from piranha.errors import ConfigSyntaxError, ConfigUnavailable
+from piranha.paths import Paths
+from piranha.system import piranha_toml
 from piranha.system.outside import answers_to
 
 if TYPE_CHECKING:
@@ -54,13 +56,15 @@ class Checked:
 def check(session: "Session", files: tuple[Path, ...], is_strict: bool, asks_outside: bool, as_json: bool) -> None:
     """Check lvs.cf FILES and print every fault as file:line:column.
 
-    Without FILES it checks the lvs.cf of this machine; - is standard input. Exit code 0: no errors (there may be
-    warnings). 1: errors, or a file that cannot be read.
+    Without FILES it checks the lvs.cf of this machine and its piranha.toml; - is standard input. Exit code 0: no
+    errors (there may be warnings). 1: errors, or a file that cannot be read.
     """
     chosen = files or (session.paths.lvs_cf,)
     if chosen.count(sources.STANDARD_INPUT) > 1:
         raise click.UsageError("Standard input can be read only once: give - once.")
     report = [_checked(file, is_strict) for file in chosen]
+    if not files:
+        report += _checked_extensions(session.paths)
     if asks_outside:
         report = _with_outside(report)
     if as_json:
@@ -89,6 +93,14 @@ def _checked(file: Path, is_strict: bool) -> Checked:
     else:
         loaded = load(source.text, source.encoding)
     return Checked(source.name, "", in_file_order(loaded.faults), loaded)
+
+
+def _checked_extensions(paths: Paths) -> list[Checked]:
+    try:
+        told = piranha_toml.load(paths)
+    except ConfigUnavailable as error:
+        return [Checked(str(paths.piranha_toml), str(error), ())]
+    return [] if told is None else [Checked(str(paths.piranha_toml), "", told.faults)]
 
 
 def _with_outside(report: list[Checked]) -> list[Checked]:

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "status": "running:status",
         "connections": "connections:connections",
+        "events": "records:events",
+        "audit": "records:audit",
         "check": "checking:check",
         "show": "showing:show",
         "get": "getting:get",
@@ -50,9 +52,14 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "rollback": "history:rollback",
         "plan": "running:plan",
         "apply": "running:apply",
+        "confirm": "confirming:confirm",
+        "revert": "confirming:revert",
         "drain": "running:drain",
         "undrain": "running:undrain",
         "weight": "running:weight",
+        "stop": "running:stop",
+        "start": "running:start",
+        "tls-init": "tls_init:tls_init",
         "demo": "demo:demo",
     }
 )

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from piranha.config.faults import Fault
 from piranha.messages import ApplyAnswer, History, Plan, PlannedStep, SaveAnswer, VersionInfo
+from piranha.router_status import Counts
 from piranha.status import (
     AddressState,
     AddressStatus,
+    ConfirmationStatus,
     EngineStatus,
     HealthState,
     KernelStatus,
@@ -47,11 +49,14 @@ def of_status(status: EngineStatus) -> str:
         lines.append(
             f"lvs.cf is what runs: serial_no {_or_dash(config.running_serial_no)}, {config.running_token[:12]}"
         )
+    lines += _of_confirmation(status.confirmation)
     lines += [f"! {message}" for message in status.messages]
     lines += [
         f"set by hand: {each.kind} {each.weight} for {each.scope}, by {each.who} {each.since}"
+        f"{f', until {each.until}' if each.until else ''}"
         for each in status.overrides
     ]
+    lines += _of_counts(status.counts)
     for virtual in status.virtual_servers:
         lines += ["", *_of_virtual(virtual)]
     lines += _of_difference(status)
@@ -61,6 +66,43 @@ def of_status(status: EngineStatus) -> str:
         lines += ["", *_of_kernel(status.kernel)]
     lines += ["", f"as of {status.at}{_read_before(status)}"]
     return "\n".join(lines)
+
+
+def _of_counts(counts: Counts) -> list[str]:
+    """Return how many there are of each, where there is anything."""
+    if not counts.virtual_servers:
+        return []
+    odd = {
+        "down": counts.down,
+        "not known": counts.unknown,
+        "drained by hand": counts.drained,
+        "not active": counts.inactive,
+        "leaving": counts.leaving,
+    }
+    told = [f"{counts.up} up", *(f"{count} {word}" for word, count in odd.items() if count)]
+    not_served = f" ({counts.not_served} not served)" if counts.not_served else ""
+    return [
+        f"{counts.virtual_servers} virtual servers{not_served}, {counts.servers} real servers: {', '.join(told)}; "
+        f"{counts.connections} connections"
+    ]
+
+
+def _of_confirmation(waits: ConfirmationStatus | None) -> list[str]:
+    if waits is None:
+        return []
+    by = " from ".join(plain(word) for word in (waits.who, waits.from_address) if word)
+    back = serial_of(waits.before_serial_no, waits.before_token) if waits.before_token else "nothing"
+    if waits.problem:
+        return [f"! Applied by {by or 'somebody'} and not confirmed: {back} runs again. {plain(waits.problem)}"]
+    return [
+        f"! Applied by {by or 'somebody'} at {waits.applied_at} and not confirmed yet: {waits.remaining_s:.0f} s are "
+        f"left, until {waits.deadline}. `piranha confirm`, or {back} runs again."
+    ]
+
+
+def serial_of(serial_no: int | None, token: str) -> str:
+    """Return a version in a few words."""
+    return f"serial_no {_or_dash(serial_no)}, {token[:12]}"
 
 
 def _read_before(status: EngineStatus) -> str:
@@ -135,6 +177,10 @@ def _of_virtual(virtual: VirtualServerStatus) -> list[str]:
     lines = [f"{virtual.name}  {where}  {virtual.scheduler}{persistent}{configured}"]
     if virtual.refused:
         lines.append(f"  NOT SERVED: {virtual.refused}")
+    if virtual.differs:
+        lines.append(f"  NOT AS lvs.cf ASKS: {virtual.differs}")
+    if virtual.address_trouble:
+        lines.append(f"  ADDRESS: {virtual.address_trouble}")
     if virtual.traffic is not None:
         lines.append(
             f"  now: {_rates_in_words(virtual.traffic.rates)}; total: {virtual.traffic.connections} connections"
@@ -182,7 +228,7 @@ def of_plan(plan: Plan) -> str:
     if plan.token == plan.running_token and not plan.steps:
         return "lvs.cf is what runs; there is nothing to apply."
     lines = [plan.diff.rstrip("\n")] if plan.diff else []
-    lines += ["", "Steps:", *_of_steps(plan.steps)]
+    lines += ["", "Steps:", *of_steps(plan.steps)]
     lines += _of_faults(plan.faults)
     for refusal in plan.refusals:
         lines.append(f"Apply will refuse: {refusal}")
@@ -195,7 +241,7 @@ def of_apply(answer: ApplyAnswer) -> str:
     """Return what an Apply did."""
     lines = [
         f"Applied: serial_no {_or_dash(answer.serial_no)}, {answer.token[:12]}",
-        *_of_steps(answer.steps),
+        *of_steps(answer.steps),
     ]
     return "\n".join([*lines, *_of_faults(answer.faults)])
 
@@ -270,7 +316,8 @@ def plain(text: str) -> str:
     )
 
 
-def _of_steps(steps: Sequence[PlannedStep]) -> list[str]:
+def of_steps(steps: Sequence[PlannedStep]) -> list[str]:
+    """Return the steps that were taken, or would be, a line each."""
     if not steps:
         return ["  no step: the table stays as it is"]
     return [f"  {each.step}{f' ({each.impact})' if each.impact else ''}" for each in steps]

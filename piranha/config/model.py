@@ -183,6 +183,14 @@ class ServiceKey:
     address: Host | None = None
     port: int = 0
     fwmark: int = 0
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Reckoned once: keys are looked up all the time, and an address reckons its own anew each time.
+        object.__setattr__(self, "_hash", hash((self.protocol, self.address, self.port, self.fwmark)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         if self.fwmark:
@@ -200,6 +208,13 @@ class RealServerKey:
     service: ServiceKey
     address: Host
     port: int
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.service, self.address, self.port)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.service} -> {written_endpoint(self.address, self.port)}"

@@ -1,7 +1,8 @@
 """The engine's API: JSON over HTTP on a Unix socket. Everything that the GUI and the commands can do is a call here.
 
 Who may call: root, the user that the engine runs as, and the system user `piranha`, as the kernel vouches for them
-(SO_PEERCRED). On whose behalf the GUI calls (X-User, X-From) is believed, because only those can reach the socket.
+(SO_PEERCRED); of log-ins tells the GUI's user alone. On whose behalf the GUI calls (X-User, X-From) is believed,
+because only those can reach the socket.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import pwd
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -20,18 +21,21 @@ import msgspec
 from aiohttp import web
 
 from piranha.engine import connections, openapi
-from piranha.engine.balancer import Balancer
+from piranha.engine.audit import Audit, Told
 from piranha.engine.caller import Caller
 from piranha.engine.connections import QueryRefused
 from piranha.engine.guard import Turn
 from piranha.engine.history import NotKept
 from piranha.engine.kernel_facts import kernel_status
 from piranha.engine.kernel_tuning import KernelTuning
+from piranha.engine.parts import asked_of
 from piranha.engine.service import Engine
 from piranha.errors import (
     ConfigConflict,
     ConfigUnavailable,
+    ConfirmationPending,
     EditRefused,
+    NothingPending,
     NotPermitted,
     PiranhaError,
     UnsafePlan,
@@ -40,12 +44,16 @@ from piranha.messages import (
     AdoptRequest,
     ApplyRequest,
     ClearRequest,
+    ConfigQuery,
+    ConfirmRequest,
     ConnectionsQuery,
     OverrideRequest,
     Refusal,
     RollbackRequest,
     SaveRequest,
 )
+from piranha.monitoring import SamplesQuery, StatusQuery
+from piranha.records import AuditQuery, EventsQuery, LoginNote, LoginNoted
 from piranha.status import AddressStatus
 from piranha.system import unix_socket
 
@@ -53,7 +61,10 @@ log = logging.getLogger("lvs")
 
 BODY_MAX = 16 * 1024 * 1024
 _JSON = "application/json"
+_VERB_MAX = 80
+_AUDIT = web.AppKey("audit", Audit)
 _Body = TypeVar("_Body")
+_Query = TypeVar("_Query", ConfigQuery, ConnectionsQuery, EventsQuery, AuditQuery, StatusQuery, SamplesQuery)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -72,9 +83,10 @@ def application(
     `tuning`: who sets the kernel's settings, if somebody does. `addresses` tells how the floating ones stand.
     """
     app = web.Application(middlewares=[_refusals, _permissions], client_max_size=BODY_MAX)
+    app[_AUDIT] = engine.audit
     calls = _Calls(engine, tuning, addresses)
     for call in openapi.CALLS:
-        app.router.add_route(call.method, call.path, getattr(calls, call.name))
+        app.router.add_route(call.method, call.path, getattr(calls, call.name), name=call.name)
     return app
 
 
@@ -90,7 +102,7 @@ class _Calls:
         return _answer(openapi.description())
 
     async def read_config(self, request: web.Request) -> web.Response:
-        return _answer(await self.engine.saved())
+        return _answer(await self.engine.saved(_query(request, ConfigQuery).known))
 
     async def read_running(self, request: web.Request) -> web.Response:
         return _answer(self.engine.running())
@@ -119,14 +131,48 @@ class _Calls:
     async def apply(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.apply(await _body(request, ApplyRequest), _caller(request)))
 
+    async def confirm(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.confirm(await _body(request, ConfirmRequest), _caller(request)))
+
+    async def revert(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.revert(await _body(request, ConfirmRequest), _caller(request)))
+
+    async def events(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.events.asked(_query(request, EventsQuery)))
+
+    async def audit(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.audit.asked(_query(request, AuditQuery)))
+
+    async def audit_login(self, request: web.Request) -> web.Response:
+        note, caller = await _body(request, LoginNote), _caller(request)
+        if caller.uid not in _gui_uids(self.engine):
+            raise NotPermitted("Only the GUI tells of log-ins.")
+        if note.what not in ("login", "logout"):
+            raise _BadRequest(f'{note.what!r:.40} is neither "login" nor "logout".')
+        result = "refused" if note.refused else "done"
+        return _answer(LoginNoted(await self.engine.audit.note(note.what, caller, result, note.refused)))
+
+    async def stop(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.stop(_caller(request)))
+
+    async def start(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.start_again(_caller(request)))
+
+    async def summary(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.summary())
+
+    async def samples(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.sampling.asked(_query(request, SamplesQuery)))
+
     async def status(self, request: web.Request) -> web.Response:
-        told, balancer = await self.engine.status(), _balancer(self.engine)
+        asked = asked_of(_query(request, StatusQuery))
+        told = await self.engine.status(asked, tuple(self.addresses()))
         is_managed = self.tuning is not None and self.tuning.is_managed
-        kernel = await kernel_status(balancer.path, balancer.cluster, is_managed=is_managed)
-        return _answer(replace(told, kernel=kernel, addresses=tuple(self.addresses())))
+        kernel = await kernel_status(self.engine.path, self.engine.cluster, is_managed=is_managed)
+        return _answer(replace(told, kernel=kernel))
 
     async def connections(self, request: web.Request) -> web.Response:
-        return _answer(await connections.asked(_balancer(self.engine).path, _query(request)))
+        return _answer(await connections.asked(self.engine.path, _query(request, ConnectionsQuery)))
 
     async def override(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.override(await _body(request, OverrideRequest), _caller(request)))
@@ -146,19 +192,15 @@ async def _body(request: web.Request, kind: type[_Body]) -> _Body:
         raise _BadRequest(f"The body of {request.method} {request.path} is not understood: {error}.") from error
 
 
-def _balancer(engine: Engine) -> Balancer:
-    return engine._balancer
-
-
-def _query(request: web.Request) -> ConnectionsQuery:
+def _query(request: web.Request, kind: type[_Query]) -> _Query:
     """Return the question in the address. A field that is not known would choose nothing, so it is refused."""
-    known = ConnectionsQuery.__dataclass_fields__
+    known = [each.name for each in fields(kind)]
     given = dict(request.query)
     if len(given) != len(request.query):
         raise _BadRequest("Each field of a query may stand there once.")
-    if unknown := sorted(given.keys() - known.keys()):
+    if unknown := sorted(given.keys() - set(known)):
         raise _BadRequest(f"There is no field {unknown[0]!r:.80} here; there are {', '.join(known)}.")
-    return ConnectionsQuery(**given)
+    return kind(**given)
 
 
 def _number(request: web.Request) -> int:
@@ -169,7 +211,15 @@ def _number(request: web.Request) -> int:
 
 
 def _caller(request: web.Request) -> Caller:
-    return Caller(_plain(request.headers.get("X-User", "")), _plain(request.headers.get("X-From", "")))
+    user, address = (_plain(request.headers.get(name, "")) for name in ("X-User", "X-From"))
+    return Caller(user, address, _uid(request))
+
+
+def _uid(request: web.Request) -> int | None:
+    """Return who is at the other end, as the kernel vouches for it."""
+    connection = request.transport.get_extra_info("socket") if request.transport is not None else None
+    who = unix_socket.caller(connection) if connection is not None else None
+    return None if who is None else who.uid
 
 
 def _plain(text: str) -> str:
@@ -179,21 +229,32 @@ def _plain(text: str) -> str:
 
 @web.middleware
 async def _permissions(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    transport = request.transport
-    connection = transport.get_extra_info("socket") if transport is not None else None
-    who = unix_socket.caller(connection) if connection is not None else None
-    if who is None or who.uid not in _allowed_uids():
-        raise NotPermitted("Only root, the engine's own user and the user piranha may talk to the engine.")
-    return await handler(request)
+    """Let in who may call; what was not permitted, here or by the call itself, is in the audit."""
+    try:
+        if _uid(request) not in _allowed_uids():
+            raise NotPermitted("Only root, the engine's own user and the user piranha may talk to the engine.")
+        return await handler(request)
+    except NotPermitted as error:
+        verb = request.match_info.route.name or f"{request.method} {request.path}"[:_VERB_MAX]
+        told = Told(reason=str(error))
+        await request.app[_AUDIT].note_surely(verb, _caller(request), "refused", told)
+        raise
 
 
 def _allowed_uids() -> frozenset[int]:
-    allowed = {0, os.getuid()}
+    return frozenset({0, os.getuid(), *_piranha_uid()})
+
+
+def _gui_uids(engine: Engine) -> frozenset[int]:
+    """Return who may be the GUI: the user piranha; below another root than the real one whoever runs the engine too."""
+    return frozenset({*_piranha_uid(), *(() if engine.is_system else (os.getuid(),))})
+
+
+def _piranha_uid() -> tuple[int, ...]:
     try:
-        allowed.add(pwd.getpwnam("piranha").pw_uid)
+        return (pwd.getpwnam("piranha").pw_uid,)
     except KeyError:
-        pass
-    return frozenset(allowed)
+        return ()
 
 
 @web.middleware
@@ -219,6 +280,10 @@ async def _answered(request: web.Request, handler: _Handler) -> web.StreamRespon
     except EditRefused as error:
         refusal = Refusal("edit_refused", str(error), error.path, error.keyword)
         return _answer(refusal, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except ConfirmationPending as error:
+        return _answer(Refusal("confirmation_pending", str(error)), HTTPStatus.CONFLICT)
+    except NothingPending as error:
+        return _answer(Refusal("nothing_pending", str(error)), HTTPStatus.CONFLICT)
     except UnsafePlan as error:
         return _answer(Refusal("unsafe", str(error)), HTTPStatus.UNPROCESSABLE_ENTITY)
     except ConfigUnavailable as error:

@@ -18,17 +18,18 @@ from dataclasses import replace
 from piranha.config.model import Address, Cluster, HostName, RealServerKey
 from piranha.engine.guard import Turn
 from piranha.engine.nanny import Nanny
+from piranha.engine.refusals import Refusals
 from piranha.engine.role import ACTIVE, Standing, has_backup
-from piranha.engine.servers import active_servers, checks_of, in_table, names_of, needed_first
+from piranha.engine.servers import checks_of, in_table, names_of, needed_first, weighed_servers
 from piranha.engine.settled import Settled
 from piranha.engine.table_store import TableStore
 from piranha.engine.view import Preview
 from piranha.engine.view import View as View
-from piranha.health.check import Check, check_of
+from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth
-from piranha.health.overrides import Override, weight_by_hand
-from piranha.health.weight import Weighed, weigh
-from piranha.ipvs.desired import Desired, configured, desired, with_late_marks
+from piranha.health.overrides import Override
+from piranha.health.weight import Weighed
+from piranha.ipvs.desired import Desired, configured, desired
 from piranha.ipvs.drain import DRAIN_S, SETTLE_S, Draining, overdue, still_draining, what_drains
 from piranha.ipvs.ownership import NOTHING, Owned, claimed, named, sparing, touchable
 from piranha.ipvs.plan import guard, impact, plan, sentence
@@ -42,6 +43,10 @@ from piranha.system.probes import Probed, probe
 log = logging.getLogger("lvs")
 
 TURN_S = 1.0
+TURN_SHARE, TURN_MOST_S = 25, 10.0
+"""A turn is followed by that many times its duration without one, TURN_MOST_S at most, unless something changes."""
+RECENT_S = 3 * TURN_MOST_S
+"""What a turn saw is told that long; the next one comes before."""
 
 RESOLVE_AGAIN_S = 15.0
 """How often names that the resolver did not know are asked for again."""
@@ -51,6 +56,7 @@ FIRST_CHECKS_S = 30.0
 
 
 Follow = Callable[[Cluster, Mapping[HostName, Address]], Awaitable[None]]
+Turned = Callable[[Standing, Desired, tuple[Draining, ...], Mapping[TableKey, str]], None]
 _UNREAD = Reading({}, {})
 
 
@@ -82,13 +88,15 @@ class Balancer:
         self._store = store if store is not None else TableStore()
         self._standing_in = standing_in
         self._after_turn = after_turn
+        self.turned: Turned = lambda standing, target, draining, refused: None
         self._trouble = ""
         self._draining: tuple[Draining, ...] = self._store.memory.draining
         self._settled = Settled()
         self._resolved: Mapping[HostName, Address] = dict(self._store.memory.names)
         self._begun = asyncio.Event()
-        self._refused: dict[TableKey, str] = {}
-        self._not_served: dict[TableKey, str] = {}
+        self._refusals = Refusals()
+        self._last: View | None = None
+        self._is_halted = False
         self._turning = asyncio.Lock()
         self._woken = asyncio.Event()
         self._heard = asyncio.Event()
@@ -105,20 +113,23 @@ class Balancer:
         return frozenset(key.address for key in keys if key.address is not None)
 
     async def run(self) -> None:
-        """Take turns until cancelled: when woken, and at least every TURN_S seconds.
+        """Take turns until cancelled: when woken, and every TURN_S seconds, or less often where turns take long.
 
         The first comes when it is known what runs: until then a table that was found stays as it is.
         """
         await self._begun.wait()
+        pause_s = TURN_S
         while True:
             try:
-                async with asyncio.timeout(TURN_S):
+                async with asyncio.timeout(pause_s):
                     await self._woken.wait()
             except TimeoutError:
                 pass
             self._woken.clear()
+            began = self._now()
             with Turn("A turn of the balancer"):
                 await self.turn()
+            pause_s = min(max(TURN_S, TURN_SHARE * (self._now() - began)), TURN_MOST_S)
 
     async def keep_resolving(self) -> None:
         """Ask again for names without an address, until cancelled: the resolver may start later than we do."""
@@ -165,7 +176,7 @@ class Balancer:
             # A table that cannot be read now is brought to what it should be as soon as it can be.
             reading = await self._read() or _UNREAD
             self._draining = self._with_new_drains(self._leaving(reading, cluster, resolved, removes_at_once))
-            self.cluster = cluster
+            self.cluster, self._is_halted = cluster, False
             self._begun.set()
             self._resolved = {name: resolved[name] for name in names if name in resolved}
             self._settled.begin(self._now() + FIRST_CHECKS_S)
@@ -187,7 +198,7 @@ class Balancer:
             target = self._target(cluster, weighed, resolved, drains, reading, standing)
             owned = self._owned(reading, target, configured(cluster, resolved), drains, standing)
             mine = touchable(reading.table, owned)
-            steps = self._steps(reading, target, owned)
+            steps = self._steps(reading, mine, target, owned)
             return Preview(self._told(steps, reading, drains), guard(mine, target.table))
 
     async def view(self) -> View:
@@ -198,18 +209,22 @@ class Balancer:
             target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, self.standing)
             here = configured(self.cluster, self._resolved)
             owned = self._owned(reading, target, here, self._draining, self.standing)
-            return View(
-                self.cluster,
-                reading,
-                target,
-                weighed,
-                self._draining,
-                {**self._refused, **reading.refused},
-                self._now(),
-                touchable(reading.table, owned),
-                self.standing,
-                self._trouble,
-            )
+            self._last = self._seen(reading, target, weighed, touchable(reading.table, owned), self._now())
+            return self._last
+
+    async def recent_view(self) -> View:
+        """Return what the last turn saw and made of it; if that is long ago, `view`."""
+        last = self._last
+        if last is not None and self._now() - last.read_at <= RECENT_S and last.cluster is self.cluster:
+            return last
+        return await self.view()
+
+    def _seen(
+        self, reading: Reading, target: Desired, weighed: Mapping[RealServerKey, Weighed], ours: Table, now: float
+    ) -> View:
+        what = (self.cluster, reading, target, weighed, self._draining)
+        refused = {**self._refusals.services, **reading.refused}
+        return View(*what, refused, now, ours, self.standing, self._trouble, self._refusals.servers)
 
     async def withdraw(self) -> None:
         """Take what is ours out of a shared table, as an operator's stop does; what is foreign stays."""
@@ -219,10 +234,22 @@ class Balancer:
                 return
             owned = claimed(self._store.memory.owned, NOTHING, reading.table)
             steps = plan(touchable(reading.table, owned), {})
-            await self._take(sparing(steps, reading.table, owned), {})
+            await self._take(sparing(steps, reading.table, owned))
             self._draining = ()
             left = await self._read() or reading
             await self._store.keep(owned=claimed(owned, NOTHING, left.table), draining=())
+
+    async def halt(self) -> None:
+        """Run nothing until the next `switch`: first go the addresses, then what is ours of the table."""
+        async with self._turning:
+            self.cluster, self._draining, self._last, self._is_halted = Cluster(), (), None, True
+            self.nanny.stop()
+            self._begun.set()
+            await self._follow(Cluster())
+        if self.path.shares:
+            await self.withdraw()
+        else:  # a table of our own goes with all its connections
+            await self.path.close()
 
     def _hear(self, key: RealServerKey, health: ServerHealth, row: Row | None) -> None:
         self._heard.set()
@@ -246,6 +273,7 @@ class Balancer:
     async def _turn(self) -> tuple[Step, ...]:
         reading = await self._read()
         if reading is None:
+            self._last = None
             return ()
         now = self._now()
         standing = self._stand()
@@ -255,16 +283,20 @@ class Balancer:
         target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, standing)
         # Now, with the healths that the target was reckoned from: a verdict that comes meanwhile is not in the table.
         carried = self._settled.carried(self.cluster, target, self.nanny.healths, now)
-        self._tell_not_served(reading)
+        self._refusals.note_not_served(reading)
         if not standing.is_active:
             await self._follow(Cluster())
         owned = self._owned(reading, target, here, self._draining, standing)
         if self.path.shares:
             await self._store.keep(owned=owned, draining=self._draining, names=self._resolved)
-        taken = await self._take(self._steps(reading, target, owned, overdue(ended, now)), target.table)
+        ours = touchable(reading.table, owned)
+        steps = self._steps(reading, ours, target, owned, overdue(ended, now))
+        taken = await self._take(steps)
         if standing.is_active:
             # Addresses behind the table: a client that finds one finds the virtual server too.
             await self._follow(carried)
+        self.turned(standing, target, self._draining, {**self._refusals.services, **reading.refused})
+        self._last = self._seen(reading, target, weighed, ours, now).behind(steps, taken)
         return taken
 
     async def _follow(self, carried: Cluster | None) -> None:
@@ -272,7 +304,7 @@ class Balancer:
             await self._after_turn(carried, self._resolved)
 
     def _stand(self) -> Standing:
-        standing = self._standing_in(self.cluster, self._resolved)
+        standing = self.standing if self._is_halted else self._standing_in(self.cluster, self._resolved)
         if standing != self.standing:
             log.warning("%s", standing.reason or "This router becomes active.")
         self.standing = standing
@@ -289,9 +321,7 @@ class Balancer:
     ) -> Desired:
         unheard = {key for key, health in self.nanny.healths.items() if health.state is HealthState.UNKNOWN}
         target = desired(cluster, weighed, resolved, draining, reading.table, unheard)
-        if not standing.is_active:
-            return replace(target, table={})
-        return with_late_marks(target, reading.table)
+        return target if standing.is_active else replace(target, table={})
 
     def _owned(
         self,
@@ -309,36 +339,13 @@ class Balancer:
         return claimed(self._store.memory.owned, now_named, reading.table)
 
     def _steps(
-        self, reading: Reading, target: Desired, owned: Owned, ending: frozenset[Place] = frozenset()
+        self, reading: Reading, ours: Table, target: Desired, owned: Owned, ending: frozenset[Place] = frozenset()
     ) -> tuple[Step, ...]:
-        steps = plan(touchable(reading.table, owned), target.table, ending, newest_first=self.path.shares)
+        steps = plan(ours, target.table, ending | target.undrained, newest_first=self.path.shares)
         return sparing(steps, reading.table, owned)
 
-    def _tell_not_served(self, reading: Reading) -> None:
-        """Log once what the data path does not serve, and when it does."""
-        for key, reason in reading.refused.items():
-            if self._not_served.get(key) != reason:
-                log.error("%s", reason)
-        for key in self._not_served.keys() - reading.refused.keys():
-            if key in reading.table:
-                log.info("%s is served now.", key.words)
-        self._not_served = dict(reading.refused)
-
-    async def _take(self, steps: tuple[Step, ...], wanted: Table) -> tuple[Step, ...]:
-        taken: list[Step] = []
-        refused: dict[TableKey, str] = {}
-        for step, refusal in zip(steps, await self.path.apply_many(steps) if steps else (), strict=True):
-            if refusal is None:
-                log.debug("%s", sentence(step))
-                taken.append(step)
-            else:
-                # The first of a service says why: without the service its real servers are refused too.
-                refused.setdefault(step.key, str(refusal))
-        for reason in dict.fromkeys(refused.values()):
-            if reason not in self._refused.values():
-                log.error("%s", reason)
-        self._refused = {key: reason for key, reason in refused.items() if key in wanted}
-        return tuple(taken)
+    async def _take(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        return self._refusals.note(steps, await self.path.apply_many(steps) if steps else ())
 
     def _leaving(
         self, reading: Reading, cluster: Cluster, resolved: Mapping[HostName, Address], removes_at_once: bool
@@ -359,15 +366,7 @@ class Balancer:
         return (*leaving, *(drain for drain in self._draining if drain.place not in new))
 
     def _weighed(self, cluster: Cluster, *, is_hopeful: bool = False) -> dict[RealServerKey, Weighed]:
-        """Return the weight of every active server. `is_hopeful`: those not checked yet count as up."""
-        found: dict[RealServerKey, Weighed] = {}
-        for virtual, server, key in active_servers(cluster):
-            by_hand = weight_by_hand(key, self.overrides)
-            if is_hopeful and not self._is_known(key) and isinstance(check_of(virtual, server), Check):
-                found[key] = Weighed(server.weight if by_hand is None else by_hand, True, "not checked yet")
-            else:
-                found[key] = weigh(server, self.nanny.healths.get(key), virtual.quiesces, by_hand)
-        return found
+        return weighed_servers(cluster, self.nanny.healths, self.overrides, is_hopeful=is_hopeful)
 
     async def _await_first_checks(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
         present = (await self._read() or _UNREAD).table

@@ -46,11 +46,17 @@ class Bounds:
 
 
 class ConfigHistory:
-    """The history below one root."""
+    """The history below one root. `on_found` is told of every version that somebody else wrote."""
 
-    def __init__(self, paths: Paths, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        bounds: Bounds | None = None,
+        on_found: Callable[[VersionInfo], None] = lambda version: None,
+    ) -> None:
         self._store = HistoryStore(paths.history)
         self._bounds = bounds or Bounds()
+        self._on_found = on_found
 
     def clean_up(self) -> None:
         """Remove what killed writers left. To be called where none can be at work."""
@@ -86,6 +92,7 @@ class ConfigHistory:
         self._store.put(record, look.raw, Standing.CERTAIN)
         what = "lvs.cf as it was found" if kept is None else f"lvs.cf as somebody wrote it by hand ({record.at})"
         log.info("%s is version %s of the history.", what, record.number)
+        self._on_found(record.info())
         return record.info()
 
     def settle(self, look: Look) -> list[Entry]:
@@ -159,6 +166,11 @@ class ConfigHistory:
             self._store.forget_read(entries)
         except ConfigUnavailable as error:
             log.warning("The history could not be shortened: %s", error)
+
+    def number_of(self, token: str) -> int | None:
+        """Return the number of the newest certain version, if it has that token."""
+        kept = self._record(_newest(self._store.entries()))
+        return kept.number if kept is not None and kept.token == token else None
 
     def newest_serial(self) -> int | None:
         """Return the serial number of the newest version, None if there is none."""

@@ -10,8 +10,10 @@ Rule 5: no text becomes lvs.cf without its record in the history, and what other
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from piranha.config.changes import Changes, changes_between
@@ -47,8 +49,7 @@ log = logging.getLogger("lvs")
 
 _NOTHING = Document("")
 _CREATED = b"serial_no = 1\n"
-_DONE = {"save": "saved", "create": "created", "rollback": "rolled back", "adopt": "adopted"}
-
+_DONE = {"save": "saved", "create": "created", "rollback": "rolled back", "adopt": "adopted", "revert": "reverted"}
 
 _Next = tuple[SaveAnswer, Version | None, Changes]
 """What is answered, the version that is made (None: nothing would change), and what the history says of it."""
@@ -56,11 +57,15 @@ _NAME_MAX = 200
 
 
 class ConfigKeeper:
-    """Owns lvs.cf, its history and running.cf below one root. All methods do file I/O and return when it is done."""
+    """Owns lvs.cf, its history and running.cf below one root. All methods do file I/O and return when it is done.
+
+    `on_found` is told of what others wrote into lvs.cf, in whatever thread found it.
+    """
 
     def __init__(self, paths: Paths, bounds: Bounds | None = None) -> None:
         self.paths = paths
-        self._history = ConfigHistory(paths, bounds)
+        self.on_found: Callable[[VersionInfo], None] = lambda version: None
+        self._history = ConfigHistory(paths, bounds, lambda version: self.on_found(version))
         self._cache: Version | None = None
         self._seen = self._taken = ""
 
@@ -74,42 +79,29 @@ class ConfigKeeper:
         raw = lvs_cf.read(self.paths.running_cf)
         return None if raw is None else version_of(raw)
 
-    def saved(self) -> SavedConfig:
-        """Return lvs.cf for a reader; a file that cannot be read is an answer too."""
+    def saved(self, known: str = "") -> SavedConfig:
+        """Return lvs.cf for a reader, without its text if he knows it; a file that cannot be read is an answer too."""
         file = str(self.paths.lvs_cf)
         try:
             raw = lvs_cf.read(self.paths.lvs_cf)
         except ConfigUnavailable as error:
             return SavedConfig(file, "", "", True, str(error))
-        return described(file, raw)
+        cached = self._cache
+        if known and cached is not None and cached.token == known and cached.raw == raw:
+            return SavedConfig(file, "", known, True, "", encoding_of(raw), is_known=True)
+        answer = described(file, raw)
+        return replace(answer, text="", is_known=True) if known and answer.token == known else answer
 
     def save(self, request: SaveRequest, caller: Caller) -> SaveAnswer:
         """Do the edits if every expected part is as expected.
 
         Raises ConfigConflict, EditRefused or ConfigUnavailable; then the file is as it was.
         """
-        if request.dry_run:
-            before = self._present(lvs_cf.look(self.paths.lvs_cf))
-            return self._answer(request, before, _edited(before, request))
-        with lvs_cf.locked(self.paths):
-            look = lvs_cf.look(self.paths.lvs_cf)
-            before = self._present(look)
-            after = _edited(before, request)
-            if after is not None:
-                changes = changes_between(before.document, after.document)
-                self._commit("save", look, after, changes, caller)
-        return self._answer(request, before, after)
+        return self._make("save", partial(self._edited, request), caller, dry_run=request.dry_run)
 
     def create(self, caller: Caller) -> SaveAnswer:
         """Create an lvs.cf with nothing but its serial number. Raises ConfigUnavailable if there is one already."""
-        with lvs_cf.locked(self.paths):
-            look = lvs_cf.look(self.paths.lvs_cf)
-            if look.raw is not None:
-                raise ConfigUnavailable(f"{self.paths.lvs_cf} exists already; nothing was changed.")
-            created = version_of(_CREATED)
-            self._make_folder()
-            self._commit("create", look, created, Changes(("created",)), caller)
-        return SaveAnswer(True, created.token, 1, "", created.loaded.faults)
+        return self._make("create", self._created, caller)
 
     def rollback(self, request: RollbackRequest, caller: Caller) -> SaveAnswer:
         """Save the text of a kept version again, as a new version; a missing lvs.cf comes back this way.
@@ -117,15 +109,7 @@ class ConfigKeeper:
         Raises EditRefused if it is not kept or takes no serial number, ConfigConflict if lvs.cf is not as expected,
         ConfigUnavailable; then the file is as it was.
         """
-        if request.dry_run:
-            return self._rolled_back(request, lvs_cf.look(self.paths.lvs_cf))[0]
-        with lvs_cf.locked(self.paths):
-            look = lvs_cf.look(self.paths.lvs_cf)
-            answer, after, changes = self._rolled_back(request, look)
-            if after is not None:
-                self._make_folder()
-                self._commit("rollback", look, after, changes, caller)
-        return answer
+        return self._make("rollback", partial(self._rolled_back, request), caller, dry_run=request.dry_run)
 
     def adopt(self, request: AdoptRequest, caller: Caller) -> SaveAnswer:
         """Save another file's text as the next version, if lvs.cf is the one that the caller has seen.
@@ -133,15 +117,15 @@ class ConfigKeeper:
         Raises ConfigConflict if it is not, EditRefused for a text that takes no serial number, ConfigUnavailable; then
         the file is as it was.
         """
-        if request.dry_run:
-            return self._adopted(request, lvs_cf.look(self.paths.lvs_cf))[0]
-        with lvs_cf.locked(self.paths):
-            look = lvs_cf.look(self.paths.lvs_cf)
-            answer, after, changes = self._adopted(request, look)
-            if after is not None:
-                self._make_folder()
-                self._commit("adopt", look, after, changes, caller)
-        return answer
+        return self._make("adopt", partial(self._adopted, request), caller, dry_run=request.dry_run)
+
+    def revert(self, applied_token: str, before: bytes, caller: Caller) -> SaveAnswer:
+        """Save the text that ran before an Apply as the next version, if lvs.cf still is what was applied.
+
+        `changed` False: it says that already. Raises ConfigConflict if somebody saved something else meanwhile,
+        EditRefused if the old text takes no serial number, ConfigUnavailable; then the file is as it was.
+        """
+        return self._make("revert", partial(self._reverted, applied_token, before), caller)
 
     def history(self) -> History:
         """Return the versions that are kept. Never raises: what is wrong is in the answer."""
@@ -150,6 +134,10 @@ class ConfigKeeper:
     def version(self, number: int) -> VersionText:
         """Return a version with its text. Raises EditRefused if it is not kept, ConfigUnavailable if damaged."""
         return self._history.text(number)
+
+    def number_of(self, token: str) -> int | None:
+        """Return the number of the newest version, if it is that text. Raises ConfigUnavailable."""
+        return self._history.number_of(token)
 
     def catch_up(self) -> VersionInfo | None:
         """Record what others wrote into lvs.cf, and what a killed save left unsaid; return the version if one came.
@@ -194,7 +182,8 @@ class ConfigKeeper:
 
     def clean_up(self) -> None:
         """Remove what a save left behind that was killed. To be called by the only engine, before its first save."""
-        for path in (self.paths.lvs_cf, self.paths.running_cf, self.paths.overrides):
+        kept = (self.paths.running_cf, self.paths.overrides, self.paths.unconfirmed, self.paths.standstill)
+        for path in (self.paths.lvs_cf, *kept):
             remove_unfinished(path)
         self._history.clean_up()
 
@@ -213,8 +202,22 @@ class ConfigKeeper:
             return False
         return isinstance(kept, dict) and kept.get("boot_id") == boot_id()
 
-    def _commit(self, how: str, look: Look, after: Version, changes: Changes, caller: Caller) -> None:
-        """Put a new text into the place of `look`, with its record before and behind. Under the lock."""
+    def _make(self, how: str, next_of: Callable[[Look], _Next], caller: Caller, *, dry_run: bool = False) -> SaveAnswer:
+        """Save what comes next after lvs.cf as it is under the lock, and say so; `dry_run`: only say it."""
+        if dry_run:
+            return next_of(lvs_cf.look(self.paths.lvs_cf))[0]
+        with lvs_cf.locked(self.paths):
+            look = lvs_cf.look(self.paths.lvs_cf)
+            answer, after, changes = next_of(look)
+            if after is None:
+                return answer
+            if look.raw is None:
+                self._make_folder()
+            number = self._commit(how, look, after, changes, caller)
+        return replace(answer, number=number)
+
+    def _commit(self, how: str, look: Look, after: Version, changes: Changes, caller: Caller) -> int:
+        """Put a new text into the place of `look`, its record before and behind; return its number. Under the lock."""
         try:
             self._history.catch_up(look, self._understood)
             entry = self._history.begin(how, after, changes, caller, look)
@@ -246,6 +249,7 @@ class ConfigKeeper:
             after.serial_no,
             after.token[:12],
         )
+        return entry.number
 
     def _settle(self) -> None:
         """Look what became of a save that failed; where that cannot be seen now, the next one does it."""
@@ -259,15 +263,29 @@ class ConfigKeeper:
             raise ConfigUnavailable(f"{self.paths.lvs_cf} does not exist any more. Create it first.")
         return self._understood(look.raw)
 
-    def _answer(self, request: SaveRequest, before: Version, after: Version | None) -> SaveAnswer:
-        if after is None:
-            return SaveAnswer(False, before.token, before.serial_no, "", before.loaded.faults)
-        return self._changed(before.document, after, side_effects(before.raw, before.document, request.edits))
+    def _edited(self, request: SaveRequest, look: Look) -> _Next:
+        """Return what becomes of a save."""
+        before = self._present(look)
+        require_expected(before.document, request.expected)
+        document = apply_edits(before.document, request.edits, counts_up=True)
+        if document.text == before.document.text:
+            return _unchanged(before)
+        after = edited_version(document, encoding_of(before.raw))
+        notices = side_effects(before.raw, before.document, request.edits)
+        return self._changed(before, after, notices), after, changes_between(before.document, after.document)
 
-    def _changed(self, before: Document, after: Version, notices: tuple[str, ...]) -> SaveAnswer:
+    def _changed(self, before: Version | None, after: Version, notices: tuple[str, ...]) -> SaveAnswer:
         file = str(self.paths.lvs_cf)
-        told = diff(before.text, after.document.text, file, file)
-        return SaveAnswer(True, after.token, after.serial_no, told, after.loaded.faults, notices)
+        text, token = (before.document.text, before.token) if before is not None else ("", "")
+        told = diff(text, after.document.text, file, file)
+        return SaveAnswer(True, after.token, after.serial_no, told, after.loaded.faults, notices, token)
+
+    def _created(self, look: Look) -> _Next:
+        """Return what becomes of a creation."""
+        if look.raw is not None:
+            raise ConfigUnavailable(f"{self.paths.lvs_cf} exists already; nothing was changed.")
+        created = version_of(_CREATED)
+        return SaveAnswer(True, created.token, 1, "", created.loaded.faults), created, Changes(("created",))
 
     def _rolled_back(self, request: RollbackRequest, look: Look) -> _Next:
         """Return what becomes of a rollback."""
@@ -285,6 +303,13 @@ class ConfigKeeper:
         source = "".join(letter for letter in request.name if letter.isprintable())[:_NAME_MAX]
         return self._next(request.content, look, f"the text of {source or 'another file'}")
 
+    def _reverted(self, applied_token: str, before: bytes, look: Look) -> _Next:
+        """Return what becomes of a revert. One that was killed has the old text in lvs.cf already."""
+        answer = self._next(before, look, "the text that ran before, because an Apply was not confirmed")
+        if answer[1] is not None:
+            self._require_token(applied_token, look)
+        return answer
+
     def _require_token(self, token: str, look: Look) -> None:
         present = None if look.raw is None else self._understood(look.raw)
         if token != (present.token if present else ""):
@@ -299,12 +324,11 @@ class ConfigKeeper:
         document = rolled_back(kept, present.document if present else None, floor)
         if document is None:
             assert present is not None
-            answer = SaveAnswer(False, present.token, present.serial_no, "", present.loaded.faults)
-            return answer, None, Changes(())
+            return _unchanged(present)
         after = edited_version(document, encoding_of(raw))
         before = present.document if present else _NOTHING
         changes = changes_between(before, after.document).led_by(told)
-        return self._changed(before, after, side_effects(raw, kept, ())), after, changes
+        return self._changed(present, after, side_effects(raw, kept, ())), after, changes
 
     def _make_folder(self) -> None:
         try:
@@ -339,13 +363,9 @@ def require_expected(document: Document, expected: Sequence[ExpectedPart]) -> No
             raise ConfigConflict(each.part.path, document.part_text(each.part))
 
 
-def _edited(before: Version, request: SaveRequest) -> Version | None:
-    """Return what the edits make of a text, None if they change nothing. Raises ConfigConflict, EditRefused."""
-    require_expected(before.document, request.expected)
-    document = apply_edits(before.document, request.edits, counts_up=True)
-    if document.text == before.document.text:
-        return None
-    return edited_version(document, encoding_of(before.raw))
+def _unchanged(present: Version) -> _Next:
+    answer = SaveAnswer(False, present.token, present.serial_no, "", present.loaded.faults, before_token=present.token)
+    return answer, None, Changes(())
 
 
 def _token_at(path: Path) -> str:

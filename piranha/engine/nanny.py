@@ -35,7 +35,8 @@ OnChange = Callable[[RealServerKey, ServerHealth, Row | None], None]
 class Nanny:
     """The checks of what runs. Made inside a TaskGroup that owns its tasks.
 
-    `clock` is monotonic seconds, `pause` waits for seconds, `probe` does one check; tests bring their own.
+    `clock` is monotonic seconds, `pause` waits for seconds, `probe` does one check; tests bring their own. `on_news` is
+    told of each change of a state, with the check, the row, and what the check found.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Nanny:
     ) -> None:
         self._group = group
         self._on_change = on_change
+        self.on_news: Callable[[Check, Row, str], None] = lambda check, row, reason: None
         self._probe = probe
         self._clock = clock
         self._pause = pause
@@ -133,6 +135,7 @@ class Nanny:
         self._healths[key] = health
         if row.is_change:
             log.info("%s", log_line(row, check, health.reason))
+            self.on_news(check, row, health.reason)
         self._on_change(key, health, row if row.is_change else None)
 
     def _address(self, host: Host) -> Address:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piranha import messages, status
+from piranha import messages, monitoring, records, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,14 @@ class Call:
 
 CALLS = (
     Call("GET", "/v1/openapi.json", "describe_api", "This description.", None, None),
-    Call("GET", "/v1/config", "read_config", "lvs.cf as it is on the disk.", None, messages.SavedConfig),
+    Call(
+        "GET",
+        "/v1/config",
+        "read_config",
+        "lvs.cf as it is on the disk.",
+        messages.ConfigQuery,
+        messages.SavedConfig,
+    ),
     Call(
         "POST",
         "/v1/config",
@@ -87,7 +94,61 @@ CALLS = (
         messages.ApplyAnswer,
         (409, 422, 503),
     ),
-    Call("GET", "/v1/status", "status", "What runs, with source and age.", None, status.EngineStatus),
+    Call(
+        "POST",
+        "/v1/confirm",
+        "confirm",
+        "Let what was applied run on.",
+        messages.ConfirmRequest,
+        messages.ConfirmAnswer,
+        (409, 503),
+    ),
+    Call(
+        "POST",
+        "/v1/revert",
+        "revert",
+        "Run what ran before the Apply that waits for its confirmation.",
+        messages.ConfirmRequest,
+        messages.RevertAnswer,
+        (409,),
+    ),
+    Call(
+        "GET",
+        "/v1/events",
+        "events",
+        "What the engine did, and why.",
+        records.EventsQuery,
+        records.EventsAnswer,
+    ),
+    Call("GET", "/v1/audit", "audit", "Who did what, from where.", records.AuditQuery, records.AuditAnswer),
+    Call(
+        "POST",
+        "/v1/audit/login",
+        "audit_login",
+        "Put a log-in, a log-out or a refused log-in of the GUI into the audit; for the GUI's user alone.",
+        records.LoginNote,
+        records.LoginNoted,
+        (503,),
+    ),
+    Call("POST", "/v1/stop", "stop", "Run nothing until LVS is started.", None, monitoring.RunAnswer, (503,)),
+    Call("POST", "/v1/start", "start", "Start LVS with the saved lvs.cf.", None, monitoring.RunAnswer, (409, 503)),
+    Call(
+        "GET",
+        "/v1/status",
+        "status",
+        "What runs, with source and age: everything, or a part.",
+        monitoring.StatusQuery,
+        status.EngineStatus,
+    ),
+    Call("GET", "/v1/summary", "summary", "How it stands, in short.", None, monitoring.Summary),
+    Call(
+        "GET",
+        "/v1/samples",
+        "samples",
+        "The traffic of a virtual server in the last hour.",
+        monitoring.SamplesQuery,
+        monitoring.SamplesAnswer,
+    ),
     Call(
         "GET",
         "/v1/connections",

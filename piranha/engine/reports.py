@@ -2,19 +2,34 @@
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from piranha.config.faults import Fault
-from piranha.config.model import Forwarding, RealServer, RealServerKey, VirtualServer
+from piranha.config.model import Forwarding, RealServer, RealServerKey, ServiceKind, VirtualServer
+from piranha.engine.address_status import trouble_of
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.nanny import Nanny
+from piranha.engine.parts import Pick, real_server_key
 from piranha.engine.version import Version
 from piranha.engine.view import View
 from piranha.health.machine import ServerHealth, checks_needed
 from piranha.ipvs.drain import Draining
 from piranha.ipvs.plan import plan, sentence
-from piranha.ipvs.table import Counters, Destination, DestinationKey, Place, RemoveService, TableKey
+from piranha.ipvs.table import (
+    AddService,
+    Counters,
+    Destination,
+    DestinationKey,
+    EditService,
+    Place,
+    RemoveService,
+    Step,
+    TableKey,
+)
+from piranha.router_status import Counts
 from piranha.status import (
+    AddressStatus,
     ConfigStatus,
     EngineStatus,
     Health,
@@ -42,6 +57,7 @@ _Overridden = Mapping[RealServerKey, tuple[OverrideStatus, ...]]
 
 def status_of(
     view: View,
+    picks: Iterable[Pick],
     *,
     nanny: Nanny,
     overrides: tuple[OverrideStatus, ...],
@@ -53,18 +69,21 @@ def status_of(
     faults: tuple[Fault, ...],
     messages: tuple[str, ...],
 ) -> EngineStatus:
-    """Return everything CONTROL/MONITORING and `piranha status` show, but for what the API adds: kernel, addresses."""
+    """Return everything CONTROL/MONITORING and `piranha status` show, but for what the API adds: kernel, addresses.
+
+    `picks` are the virtual servers and real servers that are told.
+    """
     report = _Report(view, nanny, overridden, data_path)
     running_for_s = monotonic() - started
     return EngineStatus(
         state=RunState.IDLE if idle_reason else RunState.RUNNING,
         reason=idle_reason,
         data_path=data_path,
-        router=socket.gethostname(),
+        router=router_name(),
         at=wall(),
         running_for_s=running_for_s,
         config=config,
-        virtual_servers=tuple(report.virtual_servers()),
+        virtual_servers=tuple(map(report.virtual_server, picks)),
         overrides=overrides,
         processes=(
             ProcessStatus("pulse", os.getpid(), "starts and stops the parts below", running_for_s),
@@ -78,16 +97,30 @@ def status_of(
     )
 
 
+def router_name() -> str:
+    """Return this router's name."""
+    return socket.gethostname()
+
+
 def _pending(view: View) -> tuple[PendingStep, ...]:
     """Return the steps from the table to the desired one. In most moments there is none."""
     if view.trouble:
         return ()
     return tuple(
-        PendingStep(sentence(step), view.refused.get(step.key, ""))
-        for step in plan(view.ours, view.target.table)
+        PendingStep(sentence(step), _why_not(view, step))
+        for step in (plan(view.ours, view.target.table) if view.left is None else view.left)
         # A service with somebody else's real servers in it is left to them.
         if not (isinstance(step, RemoveService) and _strangers(view, step.key))
     )
+
+
+def _why_not(view: View, step: Step) -> str:
+    """Return why a step was refused, "" if it was not. Where there is no service, its real servers cannot be there."""
+    of_service = view.refused.get(step.key, "")
+    if isinstance(step, AddService | EditService | RemoveService):
+        return of_service
+    of_server = view.refused_servers.get((step.key, step.destination_key), "")
+    return of_server or ("" if step.key in view.reading.table else of_service)
 
 
 def _foreign(view: View) -> tuple[str, ...]:
@@ -102,9 +135,44 @@ def _foreign(view: View) -> tuple[str, ...]:
 def _strangers(view: View, key: TableKey) -> tuple[DestinationKey, ...]:
     """Return the real servers of one of our services that somebody else added."""
     there, ours = view.reading.table.get(key), view.ours.get(key)
-    if there is None or ours is None:
+    if there is None or ours is None or len(there.destinations) == len(ours.destinations):
         return ()
     return tuple(each for each in there.destinations if each not in ours.destinations)
+
+
+def with_addresses(
+    status: EngineStatus, addresses: Iterable[AddressStatus], troubles: Mapping[str, str] | None = None
+) -> EngineStatus:
+    """Return the status with the floating addresses, and each virtual server with what is wrong with its own.
+
+    `troubles` are those of the addresses, if they are known already.
+    """
+    told = tuple(addresses)
+    if troubles is None:
+        hosts = {virtual.path: virtual.address for virtual in status.virtual_servers}
+        troubles = troubles_of(told, lambda path: hosts.get(path, ""))
+    virtual_servers = tuple(
+        replace(each, address_trouble=troubles.get(each.path) or troubles.get(each.address, ""))
+        if each.is_active
+        else each
+        for each in status.virtual_servers
+    )
+    return replace(status, addresses=told, virtual_servers=virtual_servers)
+
+
+def troubles_of(addresses: Iterable[AddressStatus], host_of: Callable[[str], str]) -> dict[str, str]:
+    """Return what is wrong with floating addresses, by the written path of the virtual server and by address.
+
+    Several virtual servers may have one address; it is told for the first of them. `host_of` returns the address of a
+    virtual server ("": none), for those that have an address which never came to be known.
+    """
+    troubles: dict[str, str] = {}
+    for each in addresses:
+        if trouble := trouble_of(each):
+            for host in {host_of(each.source), each.address.partition("/")[0]} - {""}:
+                troubles.setdefault(host, trouble)
+            troubles.setdefault(each.source, trouble)
+    return troubles
 
 
 def config_status(keeper: ConfigKeeper, saved: Version | None, running: Version | None, problem: str) -> ConfigStatus:
@@ -140,19 +208,19 @@ class _Report:
             reading.service_stats if isinstance(reading, KernelReading) else {}
         )
 
-    def virtual_servers(self) -> Iterable[VirtualServerStatus]:
-        """Yield the configured virtual servers, then those that only drain."""
-        active = {virtual.id for virtual in self._view.cluster.active_virtual_servers}
-        found = [self._virtual(virtual, virtual.id in active) for virtual in self._view.cluster.virtual_servers]
-        return [*found, *self._leftovers()]
-
-    def _virtual(self, virtual: VirtualServer, is_in_force: bool) -> VirtualServerStatus:
-        servers = [self._server(virtual, server, is_in_force) for server in virtual.servers]
-        key = self._table_key(virtual)
-        if key is not None and is_in_force:
-            servers += self._unconfigured(key)
+    def virtual_server(self, pick: Pick) -> VirtualServerStatus:
+        """Return a virtual server with those of its real servers that are picked."""
+        virtual, key = pick.virtual, pick.key
+        if virtual is None:
+            assert key is not None
+            return self._leftover(pick, key)
+        is_in_force = virtual.is_active and self._view.cluster.service is not ServiceKind.FOS
+        servers = [self._server(virtual, server, is_in_force) for server in pick.servers]
+        servers += self._unconfigured(pick)
         omitted = self._view.target.omitted.get(virtual.id, "") if is_in_force else ""
-        refused = self._view.refused.get(key, "") if key is not None and is_in_force else ""
+        reason = self._view.refused.get(key, "") if key is not None and is_in_force else ""
+        # A change that was refused leaves the service as it was, and its clients are served.
+        is_served = key in self._view.reading.table and key not in self._view.reading.refused
         address = virtual.address
         return VirtualServerStatus(
             path=virtual.id,
@@ -164,19 +232,45 @@ class _Report:
             scheduler=virtual.scheduler,
             persistent_s=virtual.persistent_s,
             is_active=virtual.is_active,
-            refused=omitted or refused,
+            refused=omitted or ("" if is_served else reason),
             servers=tuple(servers),
             traffic=self._totals(key) if is_in_force else None,
+            differs=reason if is_served else "",
+            counts=self._counts(virtual, key) if is_in_force else Counts(),
+            first=pick.first,
+            matching=pick.matching,
+        )
+
+    def _counts(self, virtual: VirtualServer, key: TableKey | None) -> Counts:
+        """Return how many real servers a virtual server in force has, whatever part of them is told."""
+        active = [server for server in virtual.servers if server.is_active]
+        keys = [real_key for server in active if (real_key := real_server_key(virtual, server)) is not None]
+        healths = self._nanny.healths
+        states = [health.state for real_key in keys if (health := healths.get(real_key)) is not None]
+        up, down = states.count(HealthState.UP), states.count(HealthState.DOWN)
+        entry = self._view.reading.table.get(key) if key is not None else None
+        counters = self._view.reading.counters
+        places = [(key, each) for each in entry.destinations] if key is not None and entry is not None else []
+        connections = [counted.active_connections for place in places if (counted := counters.get(place)) is not None]
+        return Counts(
+            virtual_servers=1,
+            servers=len(virtual.servers),
+            up=up,
+            down=down,
+            unknown=len(active) - up - down,
+            inactive=len(virtual.servers) - len(active),
+            drained=sum(any(each.kind == "drain" for each in self._overridden.get(real_key, ())) for real_key in keys),
+            leaving=sum(drain.key == key for drain in self._view.draining),
+            connections=sum(connections),
         )
 
     def _server(self, virtual: VirtualServer, server: RealServer, is_in_force: bool) -> ServerStatus:
-        service = virtual.key
-        key = None
-        if service is not None and server.address is not None and server.is_active and is_in_force:
-            key = RealServerKey(service, server.address, server.port)
+        key = real_server_key(virtual, server) if server.is_active and is_in_force else None
         place = self._view.target.links.get(key) if key is not None else None
         weighed = self._view.weighed.get(key) if key is not None else None
         explanation = self._view.target.omitted.get(server.id, "") if is_in_force else ""
+        if place is not None and not explanation:
+            explanation = self._view.refused_servers.get(place, "")
         return ServerStatus(
             path=server.id,
             name=server.name,
@@ -247,21 +341,17 @@ class _Report:
         destination = self._destination(place) if place is not None and self._forwards else None
         return _FORWARDING[destination.forwarding] if destination is not None else ""
 
-    def _unconfigured(self, key: TableKey) -> list[ServerStatus]:
+    def _unconfigured(self, pick: Pick) -> list[ServerStatus]:
         """Return the destinations of a service that no server block names: draining ones and the sorry server."""
-        entry = self._view.ours.get(key)
-        if entry is None:
+        key = pick.key
+        if key is None or not pick.unnamed:
             return []
-        draining = {(drain.key, drain.destination_key): drain for drain in self._view.draining}
-        configured = set(self._view.target.links.values())
-        return [
-            self._unnamed(key, destination_key, draining.get((key, destination_key)))
-            for destination_key in entry.destinations
-            if (key, destination_key) not in configured
-        ]
+        draining = {drain.destination_key: drain for drain in self._view.draining if drain.key == key}
+        return [self._unnamed(key, each, draining.get(each)) for each in pick.unnamed]
 
     def _unnamed(self, key: TableKey, destination_key: DestinationKey, drain: Draining | None) -> ServerStatus:
         ends_in_s = None if drain is None else max(0.0, drain.ends_at - self._view.read_at)
+        why = "no real server is available" if drain is None else "removed from lvs.cf, drains"
         return ServerStatus(
             path="",
             name=str(destination_key),
@@ -273,33 +363,30 @@ class _Report:
             health=_NOT_CHECKED,
             traffic=self._traffic((key, destination_key)),
             drain_ends_in_s=ends_in_s,
-            explanation="no real server is available" if drain is None else "removed from lvs.cf, drains",
+            explanation=self._view.refused_servers.get((key, destination_key), why),
             forwarding=self._forwarding((key, destination_key)),
         )
 
-    def _leftovers(self) -> Iterable[VirtualServerStatus]:
-        """Yield the services that are no longer configured and still drain."""
-        configured = {self._table_key(virtual) for virtual in self._view.cluster.active_virtual_servers}
-        for key, entry in self._view.ours.items():
-            if key in configured:
-                continue
-            yield VirtualServerStatus(
-                path="",
-                name=str(key),
-                address=str(key.address or ""),
-                port=key.port,
-                protocol=str(key.protocol or ""),
-                fwmark=key.fwmark,
-                scheduler=entry.service.scheduler,
-                persistent_s=entry.service.persistent_s,
-                is_active=False,
-                refused="",
-                servers=tuple(self._unconfigured(key)),
-                traffic=self._totals(key),
-            )
-
-    def _table_key(self, virtual: VirtualServer) -> TableKey | None:
-        return self._view.target.services.get(virtual.id)
+    def _leftover(self, pick: Pick, key: TableKey) -> VirtualServerStatus:
+        """Return a service that is no longer configured and still drains."""
+        entry = self._view.ours[key]
+        return VirtualServerStatus(
+            path="",
+            name=str(key),
+            address=str(key.address or ""),
+            port=key.port,
+            protocol=str(key.protocol or ""),
+            fwmark=key.fwmark,
+            scheduler=entry.service.scheduler,
+            persistent_s=entry.service.persistent_s,
+            is_active=False,
+            refused="",
+            servers=tuple(self._unconfigured(pick)),
+            traffic=self._totals(key),
+            counts=Counts(leaving=len(entry.destinations)),
+            first=pick.first,
+            matching=pick.matching,
+        )
 
 
 def _rates(stats: Stats) -> Rates:

@@ -15,6 +15,7 @@ from aiohttp import web
 from piranha.engine import api
 from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
+from piranha.engine.events import Events
 from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.router import Router
@@ -23,6 +24,7 @@ from piranha.errors import ConfigUnavailable, PiranhaError
 from piranha.ipvs.table import DataPath
 from piranha.messages import ApplyRequest
 from piranha.paths import Paths
+from piranha.records import EventKind
 from piranha.system import unix_socket
 from piranha.system.boot import monotonic
 from piranha.system.embedded import EmbeddedPath
@@ -32,6 +34,8 @@ from piranha.system.lvs_cf import piranha_gid
 
 log = logging.getLogger("pulse")
 
+LOOK_S = 1.0
+"""Between two looks at how things stand, for the events."""
 DATA_PATHS = ("auto", "kernel", "embedded")
 
 
@@ -124,7 +128,7 @@ async def _run(
     router: Router | None,
 ) -> None:
     """Run until a signal says stop; then leave the router as that signal wants it."""
-    path = chosen.path
+    path, events = chosen.path, Events(paths.events)
     async with asyncio.TaskGroup() as tasks:
         balancer = router.balancer(tasks) if router is not None else Balancer(path, tasks, monotonic)
 
@@ -132,8 +136,9 @@ async def _run(
             told = (chosen.notice,) if chosen.notice else ()
             return (*told, *router.notices()) if router is not None else told
 
-        engine = Engine(keeper, balancer, monotonic, notices)
+        engine = Engine(keeper, balancer, monotonic, notices, events=events)
         ours = [
+            tasks.create_task(events.keep_writing(), name="events"),
             tasks.create_task(balancer.run(), name="balancer"),
             tasks.create_task(balancer.keep_resolving(), name="names"),
             tasks.create_task(_apply_on(signals.reload, engine), name="reload"),
@@ -142,6 +147,10 @@ async def _run(
             ours.append(tasks.create_task(router.floating.run(), name="addresses"))
         await engine.start()
         ours.append(tasks.create_task(engine.keep_watching(), name="history"))
+        ours.append(tasks.create_task(engine.keep_confirming(), name="confirmation"))
+        ours.append(tasks.create_task(engine.keep_ending_overrides(), name="overrides"))
+        ours.append(tasks.create_task(engine.sampling.keep_sampling(), name="samples"))
+        ours.append(tasks.create_task(_tell_standings(engine, router), name="standings"))
         log.info("The engine runs (data path: %s, socket: %s).", path.name, paths.socket)
         try:
             await api.serve(_application(engine, router), listener, signals.stop)
@@ -152,6 +161,9 @@ async def _run(
                 task.cancel()
     if router is not None:
         await router.stop(balancer, leaves_everything=signals.leaves_everything)
+    how = " for another one: table and addresses stay" if signals.leaves_everything else ", as asked"
+    events.say(EventKind.STOPPED, "", f"The engine ended{how}.")
+    await events.close()
 
 
 def _application(engine: Engine, router: Router | None) -> web.Application:
@@ -177,6 +189,16 @@ class _Signals:
             log.info("Ending for another engine: table, addresses and settings stay.")
             self.leaves_everything = True
             self.stop.set()
+
+
+async def _tell_standings(engine: Engine, router: Router | None) -> None:
+    """Have in the events what becomes of the floating addresses, and of what is wrong."""
+    while True:
+        with Turn("The look at how things stand"):
+            engine.tell_troubles()
+            if router is not None:
+                engine.happenings.addresses(router.floating.standings())
+        await asyncio.sleep(LOOK_S)
 
 
 async def _apply_on(reload: asyncio.Event, engine: Engine) -> None:

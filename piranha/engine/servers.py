@@ -1,16 +1,30 @@
-"""The real servers of a cluster that are in force: their checks, their names, and whom an Apply must wait for."""
+"""The real servers of a cluster in force: their checks, weights and names, and whom an Apply must wait for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
 from piranha.health.check import Check, check_of
-from piranha.health.weight import Weighed
+from piranha.health.machine import ServerHealth
+from piranha.health.overrides import Override, indexed, weight_by_hand
+from piranha.health.weight import Weighed, weigh
 from piranha.ipvs.desired import desired
 from piranha.ipvs.table import Place, Table, TableKey
+from piranha.status import HealthState
 
 
-def active_servers(cluster: Cluster) -> Iterator[tuple[VirtualServer, RealServer, RealServerKey]]:
-    """Yield the real servers that are in force, each with its virtual server and its key."""
+def active_servers(cluster: Cluster) -> Sequence[tuple[VirtualServer, RealServer, RealServerKey]]:
+    """Return the real servers that are in force, each with its virtual server and its key."""
+    last = _last_active.get("last")
+    if last is None or last[0] is not cluster:
+        last = _last_active["last"] = (cluster, tuple(_active(cluster)))
+    return last[1]
+
+
+_last_active: dict[str, tuple[Cluster, Sequence[tuple[VirtualServer, RealServer, RealServerKey]]]] = {}
+"""The last answer: it is asked for again every second, and thousands of servers take their time."""
+
+
+def _active(cluster: Cluster) -> Iterator[tuple[VirtualServer, RealServer, RealServerKey]]:
     for virtual in cluster.active_virtual_servers:
         service = virtual.key
         if service is None:
@@ -27,6 +41,27 @@ def checks_of(cluster: Cluster) -> dict[RealServerKey, Check]:
         check = check_of(virtual, server)
         if isinstance(check, Check):
             found.setdefault(key, check)
+    return found
+
+
+def weighed_servers(
+    cluster: Cluster,
+    healths: Mapping[RealServerKey, ServerHealth],
+    overrides: Sequence[Override],
+    *,
+    is_hopeful: bool = False,
+) -> dict[RealServerKey, Weighed]:
+    """Return the weight of every active server. `is_hopeful`: those not checked yet count as up."""
+    found: dict[RealServerKey, Weighed] = {}
+    by_address = indexed(overrides)
+    for virtual, server, key in active_servers(cluster):
+        by_hand = weight_by_hand(key, by_address.get(str(key.address), ())) if by_address else None
+        health = healths.get(key)
+        is_known = health is not None and health.state is not HealthState.UNKNOWN
+        if is_hopeful and not is_known and isinstance(check_of(virtual, server), Check):
+            found[key] = Weighed(server.weight if by_hand is None else by_hand, True, "not checked yet")
+        else:
+            found[key] = weigh(server, health, virtual.quiesces, by_hand)
     return found
 
 

@@ -46,11 +46,8 @@ class Settled:
         self._settled &= set(target.services.values())
         if now >= self._ends_at:
             self._settled = set(target.services.values())
-        unheard = {
-            key
-            for real_key, (key, _) in target.links.items()
-            if real_key in healths and healths[real_key].state is HealthState.UNKNOWN
-        }
+        unknown = [real_key for real_key, health in healths.items() if health.state is HealthState.UNKNOWN]
+        unheard = {target.links[real_key][0] for real_key in unknown if real_key in target.links}
         waiting: set[str] = set()
         for path, key in target.services.items():
             entry = target.table.get(key)

@@ -69,9 +69,18 @@ def write_atomically(
     except OSError as error:
         raise ConfigUnavailable(_sentence(path, error)) from error
     try:
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise NotConfirmed(path, error.strerror or str(error)) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, so that it stays removed after a power cut; none there is fine. Raises ConfigUnavailable."""
+    try:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigUnavailable(f"Cannot remove {path}: {error.strerror or error}.") from error
 
 
 def remove_unfinished(path: Path) -> None:
@@ -185,10 +194,11 @@ def _make_folders(folder: Path, mode: int, owner: tuple[int, int] | None) -> Non
         if owner is not None and owner != (os.geteuid(), os.getegid()):
             os.chown(made, *owner)
         made.chmod(mode)
-        _sync_folder(made.parent)
+        sync_folder(made.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -10,6 +10,7 @@ import pytest
 
 from piranha.cli.main import main
 from piranha.paths import Paths
+from tests.cli.running_gui import Started, started
 
 TEXT = """\
 # the site's balancer
@@ -100,3 +101,10 @@ def saved(engine: Paths) -> Paths:
     """The root of a running engine whose lvs.cf is TEXT."""
     engine.lvs_cf.write_text(TEXT)
     return engine
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Started]:
+    """Give a function that starts piranha-gui as a process on this test's root."""
+    with started(tmp_path) as starter:
+        yield starter

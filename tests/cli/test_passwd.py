@@ -1,4 +1,4 @@
-"""piranha-passwd: the checks of manual 2.2, on files below a --root."""
+"""piranha-passwd, on files below a --root. Numbers are those of the reference for the GUI, 7 (manual 2.2)."""
 
 import fcntl
 import os
@@ -57,7 +57,7 @@ def on_a_terminal(root: Path, *lines: str, options: tuple[str, ...] = ()) -> tup
     return status, shown.decode()
 
 
-def test_it_asks_twice_without_showing_and_writes_the_file_for_its_owner_alone(tmp_path: Path) -> None:
+def test_7_3_it_asks_twice_without_showing_and_writes_the_file_for_its_owner_alone(tmp_path: Path) -> None:
     status, shown = on_a_terminal(tmp_path, GOOD, GOOD)
     file = file_below(tmp_path)
     assert (status, shown.count("New password")) == (0, 2)
@@ -68,7 +68,7 @@ def test_it_asks_twice_without_showing_and_writes_the_file_for_its_owner_alone(t
     assert verify(file.read_text(), "piranha", GOOD)
 
 
-def test_two_different_entries_change_nothing(tmp_path: Path) -> None:
+def test_7_4_two_different_entries_change_nothing(tmp_path: Path) -> None:
     run(tmp_path, typed=GOOD)
     before = file_below(tmp_path).read_bytes()
     status, shown = on_a_terminal(tmp_path, "another good phrase 5", "another good phrase 6")
@@ -117,7 +117,7 @@ def test_one_line_of_standard_input_is_the_password(tmp_path: Path, line: str) -
         ("x" * 400, "longer than 256"),
     ],
 )
-def test_a_bad_password_is_refused_with_the_reason(tmp_path: Path, typed: str, words: str) -> None:
+def test_7_5_a_bad_password_is_refused_with_the_reason(tmp_path: Path, typed: str, words: str) -> None:
     result = run(tmp_path, typed=typed)
     assert result.exit_code == 1
     assert words in result.output
@@ -125,7 +125,7 @@ def test_a_bad_password_is_refused_with_the_reason(tmp_path: Path, typed: str, w
     assert not file_below(tmp_path).exists()
 
 
-def test_a_weak_password_is_taken_on_demand_and_warned_of(tmp_path: Path) -> None:
+def test_7_5_a_weak_password_is_taken_on_demand_and_warned_of(tmp_path: Path) -> None:
     result = run(tmp_path, "--allow-weak", typed="secret")
     assert result.exit_code == 0
     assert "Warning: The password is shorter than 10 characters." in result.output
@@ -139,7 +139,7 @@ def test_what_is_no_password_is_refused_on_demand_too(tmp_path: Path, typed: str
 
 
 @pytest.mark.parametrize("options", [(), ("--allow-weak",)])
-def test_a_password_as_argument_is_refused_with_the_reason_and_not_repeated(
+def test_7_6_a_password_as_argument_is_refused_with_the_reason_and_not_repeated(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     result = run(tmp_path, *options, "my-Secret-77", typed=GOOD)

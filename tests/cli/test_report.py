@@ -88,6 +88,17 @@ def test_a_service_that_is_refused_says_why():
     assert "NOT SERVED: port 80 needs privileges" in told
 
 
+def test_what_is_served_otherwise_and_what_is_wrong_with_its_address_stand_with_the_virtual_server():
+    (web,) = STATUS.virtual_servers
+    both = replace(web, differs="The change was refused.", address_trouble="There is no interface eth9.")
+    lines = report.of_status(replace(STATUS, virtual_servers=(both,))).splitlines()
+    at = lines.index("web  tcp 192.0.2.1:80  rr")
+    assert lines[at + 1 : at + 3] == [
+        "  NOT AS lvs.cf ASKS: The change was refused.",
+        "  ADDRESS: There is no interface eth9.",
+    ]
+
+
 def test_a_plan_shows_diff_steps_impact_and_refusals():
     plan = Plan(
         "b" * 64, "a" * 64, "--- a\n+++ b\n", (PlannedStep("change it", "3 connections: drains"),), (), ("no",), ()

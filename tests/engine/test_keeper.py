@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -216,7 +217,7 @@ def weight(number: int, path: str = WEB1) -> SaveRequest:
 def test_a_dry_run_answers_what_would_be_and_writes_nothing(keeper, paths):
     would = keeper.save(SaveRequest(weight(5).edits, [], dry_run=True), ME)
     assert paths.lvs_cf.read_bytes() == TEXT and not paths.history.exists()
-    assert would == keeper.save(weight(5), ME)
+    assert would == replace(keeper.save(weight(5), ME), number=None)
 
 
 def test_a_dry_run_needs_no_place_to_write(keeper, paths):
@@ -327,7 +328,7 @@ def test_a_dry_run_of_a_rollback_writes_nothing(keeper, paths):
     before = paths.lvs_cf.read_bytes()
     would = keeper.rollback(RollbackRequest(1, dry_run=True), ME)
     assert paths.lvs_cf.read_bytes() == before and len(keeper.history().versions) == 2
-    assert would == keeper.rollback(RollbackRequest(1), ME)
+    assert would == replace(keeper.rollback(RollbackRequest(1), ME), number=None)
 
 
 def test_a_version_that_is_not_kept_cannot_be_rolled_back_to(keeper):

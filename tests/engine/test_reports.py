@@ -1,5 +1,6 @@
 """The status as it is made of one view: numbers as the data path has them, differences, and what is not ours."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from types import MappingProxyType
 
@@ -9,10 +10,11 @@ from piranha.config.load import load
 from piranha.config.model import Forwarding, Protocol
 from piranha.engine import reports
 from piranha.engine.balancer import Balancer
+from piranha.engine.parts import Chooser, Index
 from piranha.engine.view import View
 from piranha.ipvs.desired import desired
 from piranha.ipvs.table import Counters, Destination, DestinationKey, Entry, Place, Reading, Service, Table, TableKey
-from piranha.status import ConfigStatus, EngineStatus, Rates
+from piranha.status import AddressState, AddressStatus, ConfigStatus, EngineStatus, Rates
 from piranha.system.boot import monotonic
 from piranha.system.ipvs_netlink import Stats
 from piranha.system.ipvs_values import KernelReading
@@ -43,6 +45,7 @@ class Told:
         *,
         ours: Table | None = None,
         refused: dict[TableKey, str] | None = None,
+        refused_servers: dict[Place, str] | None = None,
         target: Table | None = None,
         trouble: str = "",
     ) -> EngineStatus:
@@ -59,9 +62,11 @@ class Told:
             monotonic() - 0.5,
             reading.table if ours is None else ours,
             trouble=trouble,
+            refused_servers=refused_servers or {},
         )
         return reports.status_of(
             view,
+            Chooser(Index(self.cluster), view, self.nanny.healths).everything(),
             nanny=self.nanny,
             overrides=(),
             overridden={},
@@ -114,6 +119,48 @@ async def test_the_difference_to_the_desired_table_is_told_with_the_refusal(told
         ("add virtual server TCP 127.0.0.2:80", "no scheduler rr"),
         ("add real server 127.0.0.11:80 to TCP 127.0.0.2:80", "no scheduler rr"),
     ]
+
+
+async def test_a_refused_change_leaves_a_virtual_server_served_and_says_so(told: Told) -> None:
+    status = told(Reading(HERE, {}), target={WEB: replace(HERE[WEB], service=Service("mh"))}, refused={WEB: "no mh"})
+    (web,) = status.virtual_servers
+    assert (web.refused, web.differs) == ("", "no mh")
+    assert [each.refused for each in status.pending] == ["no mh"]
+    # The embedded path has a virtual server in its table that it cannot listen for: nobody is served.
+    (web,) = told(Reading(HERE, {}, {WEB: "port taken"}), target=HERE, refused={WEB: "port taken"}).virtual_servers
+    assert (web.refused, web.differs) == ("port taken", "")
+
+
+async def test_a_refused_real_server_says_why_in_its_row_and_the_virtual_server_is_served(told: Told) -> None:
+    there = table_of({WEB: {STRANGER: NAT_1}})
+    status = told(Reading(there, {}), target=HERE, refused_servers={(WEB, A): "no IPv6", (WEB, STRANGER): "stays"})
+    (web,) = status.virtual_servers
+    assert (web.refused, web.differs) == ("", "")
+    assert [(each.address, each.explanation) for each in web.servers] == [
+        ("127.0.0.11", "no IPv6"),
+        ("127.0.0.99", "stays"),
+    ]
+    assert [each.refused for each in status.pending] == ["no IPv6", "stays"]
+    pending = told(Reading(there, {}), target=HERE, refused={WEB: "no mh"}).pending
+    assert [each.refused for each in pending] == ["", ""]
+
+
+async def test_each_virtual_server_tells_what_is_wrong_with_its_address(balancer: Balancer, block) -> None:
+    text = block("web", "a=127.0.0.11:80", port=80) + block("api", "a=127.0.0.11:81", port=81)
+    both = Told(balancer, text)(Reading({}, {}))
+    dark = AddressStatus("127.0.0.2/32", "eth9", "eth9:1", "virtual[web]", AddressState.REFUSED, "No eth9. Make it.")
+    fine = AddressStatus("127.0.0.3/32", "eth0", "eth0:1", "virtual[web]", AddressState.CARRIED)
+    trouble = "127.0.0.2/32 is not carried. No eth9. Make it."
+    status = reports.with_addresses(both, iter([dark, fine]))
+    assert status.addresses == (dark, fine)
+    assert [each.address_trouble for each in status.virtual_servers] == [trouble, trouble]
+    assert [each.address_trouble for each in reports.with_addresses(both, [fine]).virtual_servers] == ["", ""]
+    # A name, and an address that nobody can carry: whoever asks for it is told by its path.
+    named = replace(both, virtual_servers=tuple(replace(each, address="vip") for each in both.virtual_servers))
+    status = reports.with_addresses(named, [replace(dark, address="", sentence="No such name.")])
+    assert [each.address_trouble for each in status.virtual_servers] == ["No such name."] * 2
+    other = replace(dark, source="virtual[other]", address="127.0.0.7/32")
+    assert [each.address_trouble for each in reports.with_addresses(both, [other]).virtual_servers] == ["", ""]
 
 
 async def test_what_others_have_in_the_table_is_foreign_and_never_pending(told: Told) -> None:

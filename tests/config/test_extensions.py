@@ -1,0 +1,159 @@
+"""piranha.toml: what it says, and every fault with its place and what to do."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piranha.config.extensions import GUI_KEYS, GuiSettings, Listen, ValueProblem, listen_of, read
+from piranha.config.faults import Severity
+
+FULL = b"""\
+# Who may reach the GUI.
+[gui]
+listen = [
+  "127.0.0.1:3636",   # the tunnel
+  "[2001:db8::1]:8443",
+]
+tls_certificate = "/etc/sysconfig/ha/conf/gui.crt"
+tls_key = "/etc/sysconfig/ha/conf/gui.key"
+allow_plain_http = false
+proxies = ["192.0.2.1", "2001:db8::/64"]
+idle_minutes = 45
+absolute_hours = 8
+"""
+
+FAULTS = [
+    # text, line, column, severity, what the message must name
+    ('[gui]\nlisten = ["localhost:3636"]', 2, 12, "error", "localhost:3636"),
+    ('[gui]\nlisten = ["127.0.0.1"]', 2, 12, "error", "no address with a port"),
+    ('[gui]\nlisten = ["::1:3636"]', 2, 12, "error", "no address with a port"),
+    ('[gui]\nlisten = ["127.0.0.1:0"]', 2, 12, "error", "from 1 to 65535"),
+    ('[gui]\nlisten = ["127.0.0.1:65536"]', 2, 12, "error", "from 1 to 65535"),
+    ('[gui]\nlisten = "127.0.0.1:3636"', 2, 11, "error", "no list of texts"),
+    ("[gui]\nlisten = [3636]", 2, 10, "error", "no list of texts"),
+    ("[gui]\nlisten = []", 2, 1, "error", "listen nowhere"),
+    ('[gui]\nlisten = ["[::1]:1",\n "[::1]:1"]', 2, 12, "error", "twice"),
+    ('# x\n[gui]\nlisten = [\n  "127.0.0.1:1",\n  "0.0.0.0:1",\n]', 5, 4, "error", "passwords travel readable"),
+    ('[gui]\nlisten = ["[::]:1"]', 2, 12, "error", "passwords travel readable"),
+    ('[gui]\nproxies = ["192.0.2.1/24"]', 2, 13, "error", "first address"),
+    ('[gui]\nproxies = ["proxy.example.com"]', 2, 13, "error", "host names are not taken"),
+    ('[gui]\nproxies = ["0.0.0.0/0"]', 2, 13, "error", "believe everybody"),
+    ('[gui]\nallow_plain_http = "yes"', 2, 21, "error", "neither true nor false"),
+    ("[gui]\nallow_plain_http = 1", 2, 20, "error", "neither true nor false"),
+    ("[gui]\nidle_minutes = 0", 2, 16, "error", "from 1 to 1440"),
+    ("[gui]\nidle_minutes = true", 2, 16, "error", "from 1 to 1440"),
+    ("[gui]\nabsolute_hours = 1.5", 2, 18, "error", "from 1 to 168"),
+    ('[gui]\ntls_key = "gui.key"\ntls_certificate = "/a"', 2, 12, "error", "no absolute path"),
+    ('[gui]\ntls_certificate = "/a"', 2, 1, "error", "tls_key is missing"),
+    ('[gui]\ntls_key = "/a"', 2, 1, "error", "tls_certificate is missing"),
+    ("[gui]\nlistne = []", 2, 1, "warning", "Did you mean listen?"),
+    ("[gui]\n\nport = 3637", 3, 1, "warning", "Known are listen, "),
+    ("[Gui]\n", 1, 1, "warning", "Did you mean gui?"),
+    ('title = "x"\n[gui]\n', 1, 1, "warning", "does nothing"),
+    ("gui = 1", 1, 1, "error", "no table"),
+    ("[[gui]]\n", 1, 1, "error", "no table"),
+    ('gui.listen = ["x"]', 1, 16, "error", "no address with a port"),
+    ('gui = { listen = ["x"] }', 1, 1, "error", "no address with a port"),
+    ("[gui\n", 1, 5, "error", "no TOML"),
+    ('[gui]\nlisten = ["a" "b"]', 2, 15, "error", "no TOML"),
+    ("[gui]\nidle_minutes = 1\nidle_minutes = 2", 3, 17, "error", "no TOML"),
+    ("[gui]\r\nidle_minutes = 0\r\n", 2, 16, "error", "from 1 to 1440"),
+]
+
+
+def test_all_of_it() -> None:
+    told = read(FULL)
+    assert told.faults == ()
+    assert told.gui == GuiSettings(
+        listen=(Listen(ip_address("127.0.0.1"), 3636), Listen(ip_address("2001:db8::1"), 8443)),
+        tls_certificate="/etc/sysconfig/ha/conf/gui.crt",
+        tls_key="/etc/sysconfig/ha/conf/gui.key",
+        allow_plain_http=False,
+        proxies=(ip_network("192.0.2.1/32"), ip_network("2001:db8::/64")),
+        idle_minutes=45,
+        absolute_hours=8,
+    )
+    assert told.gui.exposed == ()
+
+
+@pytest.mark.parametrize("raw", [b"", b"# nothing\n", b"[gui]\n", b"\xef\xbb\xbf[gui]\r\n"])
+def test_nothing_said_is_this_machine_alone_without_proxies(raw: bytes) -> None:
+    told = read(raw)
+    assert told.faults == ()
+    assert [str(each) for each in told.gui.listen] == ["127.0.0.1:3636", "[::1]:3636"]
+    assert (told.gui.proxies, told.gui.has_tls, told.gui.exposed) == ((), False, ())
+
+
+@pytest.mark.parametrize(("text", "line", "column", "severity", "named"), FAULTS)
+def test_a_fault_has_its_place_and_says_what_to_do(
+    text: str, line: int, column: int, severity: str, named: str
+) -> None:
+    (fault,) = read(text.encode()).faults
+    assert (fault.line, fault.column, str(fault.severity)) == (line, column, severity)
+    assert named in f"{fault.message} {fault.advice}"
+    assert fault.advice
+    assert fault.text == text.split("\n")[line - 1].removesuffix("\r")
+    assert fault.located("piranha.toml").startswith(f"piranha.toml:{line}:{column}: {severity}: ")
+
+
+def test_all_faults_are_told_at_once_and_a_wrong_setting_has_its_default() -> None:
+    told = read(b'[gui]\nidle_minutes = 0\nabsolute_hours = 99999\nlisten = ["x"]\nproxies = ["192.0.2.1"]\nfoo = 1\n')
+    assert [fault.line for fault in told.faults] == [2, 3, 4, 6]
+    assert [fault.line for fault in told.errors] == [2, 3, 4]
+    assert told.gui == GuiSettings(proxies=(ip_network("192.0.2.1"),))
+
+
+def test_bytes_that_are_no_text_are_told_with_their_line() -> None:
+    (fault,) = read(b"[gui]\n# caf\xe9\n").faults
+    assert (fault.severity, fault.line) == (Severity.ERROR, 2)
+
+
+@pytest.mark.parametrize("settings", ["allow_plain_http = true", 'tls_certificate = "/a"\ntls_key = "/b"'])
+def test_other_machines_are_let_near_with_tls_or_when_it_is_asked_for(settings: str) -> None:
+    told = read(f'[gui]\nlisten = ["0.0.0.0:3636"]\n{settings}\n'.encode())
+    assert told.faults == ()
+    assert told.gui.exposed == ()
+
+
+def test_an_address_that_others_reach_is_known() -> None:
+    listen = tuple(listen_of(each) for each in ("127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::]:1", "192.0.2.1:1"))
+    assert [str(each) for each in GuiSettings(listen=listen).exposed] == ["[::]:1", "192.0.2.1:1"]
+
+
+@given(st.ip_addresses(), st.integers(1, 65535))
+def test_what_is_written_is_what_is_read(address: object, port: int) -> None:
+    made = Listen(ip_address(str(address)), port)
+    assert listen_of(str(made)) == made
+
+
+@given(st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text())))
+def test_any_other_value_is_a_problem_with_advice(value: object) -> None:
+    try:
+        listen_of(value)
+    except ValueProblem as problem:
+        assert problem.advice
+        assert problem.message
+
+
+values = st.one_of(
+    st.sampled_from(
+        ['"x"', "1", "true", "[]", '["127.0.0.1:1"]', "{ a = 1 }", "1979-05-27", "[1]", '"""\na\n"""', "nan"]
+    )
+)
+lines = st.one_of(
+    st.builds("{} = {}".format, st.sampled_from([*GUI_KEYS, "gui", '"a b"', "x.y"]), values),
+    st.sampled_from(["[gui]", "[gui.more]", "[other]", "[[gui]]", "# c", "", "nonsense", "["]),
+)
+
+
+@given(st.one_of(st.lists(lines, max_size=6).map("\n".join).map(str.encode), st.binary(max_size=60)))
+def test_any_file_gives_settings_and_faults_inside_it(raw: bytes) -> None:
+    told = read(raw)
+    count = raw.count(b"\n") + 1
+    assert all(1 <= fault.line <= count and fault.column >= 1 for fault in told.faults)
+    assert all(fault.message and fault.advice for fault in told.faults)
+    assert told.gui.listen
+    # Nothing that is not understood opens the GUI.
+    assert told.errors or not told.gui.exposed
