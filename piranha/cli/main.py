@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "connections": "connections:connections",
         "events": "records:events",
         "audit": "records:audit",
+        "probe": "probing:probe",
         "check": "checking:check",
         "show": "showing:show",
         "get": "getting:get",

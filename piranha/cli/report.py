@@ -60,8 +60,7 @@ def of_status(status: EngineStatus) -> str:
     for virtual in status.virtual_servers:
         lines += ["", *_of_virtual(virtual)]
     lines += _of_difference(status)
-    if status.addresses:
-        lines += ["", "Floating addresses", *_indented(aligned([_of_address(each) for each in status.addresses]))]
+    lines += _of_addresses(status.addresses)
     if status.kernel is not None:
         lines += ["", *_of_kernel(status.kernel)]
     lines += ["", f"as of {status.at}{_read_before(status)}"]
@@ -81,10 +80,10 @@ def _of_counts(counts: Counts) -> list[str]:
     }
     told = [f"{counts.up} up", *(f"{count} {word}" for word, count in odd.items() if count)]
     not_served = f" ({counts.not_served} not served)" if counts.not_served else ""
-    return [
-        f"{counts.virtual_servers} virtual servers{not_served}, {counts.servers} real servers: {', '.join(told)}; "
-        f"{counts.connections} connections"
-    ]
+    virtual = "1 virtual server" if counts.virtual_servers == 1 else f"{counts.virtual_servers} virtual servers"
+    servers = "1 real server" if counts.servers == 1 else f"{counts.servers} real servers"
+    connections = "1 connection" if counts.connections == 1 else f"{counts.connections} connections"
+    return [f"{virtual}{not_served}, {servers}: {', '.join(told)}; {connections}"]
 
 
 def _of_confirmation(waits: ConfirmationStatus | None) -> list[str]:
@@ -131,6 +130,20 @@ def _of_difference(status: EngineStatus) -> list[str]:
     return lines
 
 
+def _of_addresses(addresses: Sequence[AddressStatus]) -> list[str]:
+    """Return the floating addresses under the interfaces that carry them."""
+    if not addresses:
+        return []
+    ordered = sorted(addresses, key=lambda each: each.device)
+    lines, device = ["", "Floating addresses"], None
+    for each, row in zip(ordered, aligned([_of_address(each) for each in ordered]), strict=True):
+        if each.device != device:
+            device = each.device
+            lines.append(f"  on {device or 'no interface'}:")
+        lines.append(f"    {row}")
+    return lines
+
+
 def _of_address(told: AddressStatus) -> tuple[str, ...]:
     is_fine = told.state in (AddressState.CARRIED, AddressState.WAS_THERE)
     mac = f" ({told.mac})" if told.mac else ""
@@ -154,7 +167,10 @@ def _of_kernel(kernel: KernelStatus) -> list[str]:
     if kernel.sync_daemons is not None:
         running = [f"{each.role} on {each.interface}, id {each.sync_id}" for each in kernel.sync_daemons]
         lines.append(f"  sync daemons: {'; '.join(running) or 'none'}")
-    return [*lines, *_indented(aligned([_of_setting(each) for each in kernel.settings]))]
+    lines += _indented(aligned([_of_setting(each) for each in kernel.settings]))
+    if any(each.command and not each.is_managed for each in kernel.settings):
+        lines.append("  (sysctl -w lasts until the next boot; a line NAME = VALUE in /etc/sysctl.d/*.conf keeps it.)")
+    return lines
 
 
 def _of_setting(told: SettingStatus) -> tuple[str, ...]:

@@ -152,7 +152,7 @@ VIRTUAL_SERVERS = FaultGroup(
         ),
         kind(
             "mark-persistence",
-            "Two active virtual servers share a firewall mark and differ in persistence.",
+            "Two virtual servers share a firewall mark and differ in persistence; it is said at both.",
             "Set the same persistent and pmask on both.",
             warning(_virtual("fwmark = 1", "persistent = 60") + _virtual("fwmark = 1", name="b")),
         ),

@@ -26,6 +26,7 @@ def find(findings: Findings) -> None:
         _real_servers(findings, virtual, block)
         family_rules.find(findings, virtual, block)
     _same_keys(findings)
+    _shared_marks(findings)
     _same_triples(findings)
     _same_addresses(findings)
     for failover in findings.cluster.failover_services:
@@ -155,6 +156,8 @@ def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> N
         findings.say(Severity.WARNING, "port-after-server", block, "port", message, "Put port before the first server.")
     seen: dict[tuple[object, int], RealServer] = {}
     for server, inner in zip(virtual.servers, block.blocks, strict=True):
+        if server.has_own_port and server.port != virtual.port:
+            _own_port(findings, virtual, server, inner)
         if not server.is_active:
             continue
         if server.address is None:
@@ -162,8 +165,6 @@ def _real_servers(findings: Findings, virtual: VirtualServer, block: Block) -> N
                 message = "This real server is active and has no address."
                 findings.say(Severity.ERROR, "no-address", inner, "address", message, "Set its address.")
             continue
-        if server.has_own_port and server.port != virtual.port:
-            _own_port(findings, virtual, server, inner)
         first = seen.setdefault((server.address, server.port), server)
         if first is not server:
             message = f'The real server "{shown(first.name)}" has the same address and port.'
@@ -205,13 +206,34 @@ def _same_keys(findings: Findings) -> None:
         if not virtual.fwmark:
             message = f'The virtual server "{name}" has the same address, port and protocol.'
             findings.say(Severity.ERROR, "same-service", block, "address", message, "Change one, or deactivate it.")
-        elif (first.persistent_s, first.pmask) != (virtual.persistent_s, virtual.pmask):
-            message = f'The virtual server "{name}" shares the firewall mark and has another persistence.'
-            findings.say(Severity.WARNING, "mark-persistence", block, "fwmark", message, "Set the same on both.")
-        else:
+        elif _persistence(first) == _persistence(virtual):
             message = f'The virtual server "{name}" has the same firewall mark: both are one entry in the table.'
             advice = "Give each a mark of its own, unless that is meant."
             findings.say(Severity.NOTE, "same-mark", block, "fwmark", message, advice)
+
+
+def _persistence(virtual: VirtualServer) -> tuple[object, ...]:
+    return virtual.persistent_s, virtual.pmask
+
+
+def _shared_marks(findings: Findings) -> None:
+    """Find virtual servers that share a mark and differ in persistence, down ones too, and say it at each of them.
+
+    Whoever saves one of them is told, whichever stands first in the file.
+    """
+    first: dict[int, tuple[VirtualServer, Block]] = {}
+    is_told = set[int]()
+    for virtual, block in virtual_blocks(findings):
+        if not virtual.fwmark:
+            continue
+        other, other_block = first.setdefault(virtual.fwmark, (virtual, block))
+        if _persistence(other) == _persistence(virtual):
+            continue
+        names = f'"{shown(other.name)}" and "{shown(virtual.name)}"'
+        message = f"The virtual servers {names} share the firewall mark and differ in persistence."
+        for at in (block,) if virtual.fwmark in is_told else (block, other_block):
+            findings.say(Severity.WARNING, "mark-persistence", at, "fwmark", message, "Set the same on both.")
+        is_told.add(virtual.fwmark)
 
 
 def _same_triples(findings: Findings) -> None:

@@ -6,24 +6,32 @@ configuration itself. `create_app` is the door.
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from piranha.client import EngineClient
 from piranha.errors import ConfigUnavailable, EngineUnavailable, NotPermitted, PiranhaError
 from piranha.paths import Paths
 from piranha.resources import tree
 from piranha.web import (
+    access,
     adopting,
+    audit,
     auth,
+    confirm,
     connections,
+    events,
     furniture,
     global_settings,
+    history,
+    history_restoring,
     monitor,
     monitoring_scripts,
     old_addresses,
@@ -31,20 +39,19 @@ from piranha.web import (
     plan,
     real_servers,
     redundancy,
+    running,
+    traffic,
     virtual_servers,
 )
 from piranha.web.blocks import NoSuchBlock
 from piranha.web.client import NoConfig
+from piranha.web.door import Door
+from piranha.web.security_headers import security_headers
 from piranha.web.sessions import SessionFolder
 from piranha.web.state import EXTENSION, Gui
 from piranha.web.texts import _
 
 BODY_BYTES_MAX = 1024 * 1024
-FORM_FIELDS_MAX = 500
-SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +68,15 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
     own = {name: settings.pop(name) for name in list(settings) if not name.isupper()}
     own.setdefault("engine_for", lambda user, from_: EngineClient(paths.socket, user, from_))
     app.config.update(
+        DEBUG=False,  # whatever the environment says
         SECRET_KEY=folder.signing_key,
-        SESSION_COOKIE_NAME="piranha",
+        SESSION_COOKIE_NAME=folder.cookie_name,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
         MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX,
-        MAX_FORM_PARTS=FORM_FIELDS_MAX,
+        MAX_FORM_PARTS=auth.FORM_FIELDS_MAX,
         PROVIDE_AUTOMATIC_OPTIONS=False,
         WTF_CSRF_TIME_LIMIT=None,
         # No page of ours tells a referrer, so none can be asked for; the Origin is looked at instead.
@@ -77,14 +85,18 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
         BABEL_DEFAULT_LOCALE="en",
     )
     app.config.update(settings)
-    app.extensions[EXTENSION] = Gui(paths=paths, folder=folder, **own)
+    app.extensions[EXTENSION] = held = Gui(paths=paths, folder=folder, **own)
+    app.wsgi_app = Door(app.wsgi_app, held)  # type: ignore[method-assign]
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 
+    app.session_interface = auth.Cookies()
     auth.logins.init_app(app)
-    # The gate comes before the check of tokens: whoever has no session learns nothing about his token.
+    # The gates come before the check of tokens: whoever has no session learns nothing about his token.
+    app.before_request(access.gate)
     app.before_request(auth.gate)
     app.before_request(adopting.widen)
+    app.before_request(auth.bound_fields)
     CSRFProtect(app)
     Bootstrap5(app)
     Babel(app)
@@ -92,6 +104,8 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
         auth.blueprint,
         pages.blueprint,
         monitor.blueprint,
+        running.blueprint,
+        traffic.blueprint,
         connections.blueprint,
         global_settings.blueprint,
         redundancy.blueprint,
@@ -99,6 +113,11 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
         real_servers.blueprint,
         monitoring_scripts.blueprint,
         plan.blueprint,
+        confirm.blueprint,
+        history.blueprint,
+        history_restoring.blueprint,
+        events.blueprint,
+        audit.blueprint,
         adopting.blueprint,
         old_addresses.blueprint,
     ):
@@ -111,12 +130,12 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
 
 
 def _headers(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", SECURITY_POLICY)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    if request.endpoint not in ("static", "bootstrap.static"):
-        response.headers["Cache-Control"] = "no-store"
+    is_static = request.endpoint in ("static", "bootstrap.static")
+    own_policy = response.headers.get("Content-Security-Policy")
+    for name, text in security_headers(is_secure=request.is_secure, may_be_stored=is_static).items():
+        response.headers[name] = text
+    if own_policy is not None:  # a picture allows itself its colours, and nothing else
+        response.headers["Content-Security-Policy"] = own_policy
     return response
 
 
@@ -126,6 +145,9 @@ def _wrong_token(_problem: CSRFError) -> ResponseReturnValue:
 
 def _failed(problem: Exception) -> ResponseReturnValue:
     """Show one clear page for whatever went wrong, and log what a person cannot mend."""
+    if isinstance(problem, RequestRedirect):
+        # Slashes too many or too few. The client's Host header is not repeated in the answer.
+        return redirect(urlsplit(problem.new_url)._replace(scheme="", netloc="").geturl(), 308)
     if isinstance(problem, HTTPException):
         if problem.response is not None or problem.code is None or problem.code < 400:
             return problem

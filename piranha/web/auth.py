@@ -10,11 +10,11 @@ import json
 import logging
 import math
 import threading
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     abort,
     flash,
@@ -26,35 +26,46 @@ from flask import (
     session,
     url_for,
 )
+from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import validate_csrf
 from wtforms import ValidationError
 
 from piranha import passwords
-from piranha.web import access
-from piranha.web.sessions import SEEN_EVERY_S, Session, begun, from_cookie
+from piranha.errors import PiranhaError
+from piranha.web.sessions import SEEN_EVERY_S, Session, begun
 from piranha.web.state import USER, gui
 from piranha.web.texts import _
 
 OPEN = frozenset({"auth.login", "pages.welcome", "pages.about_login", "static", "bootstrap.static"})
-OUTER_ONLY = OPEN - {"auth.login"}
-"""What the inner .htaccess does not cover. It covers the log-in: a refused address never sees a password prompt."""
 
 SESSION_KEY = "piranha"
 AUTO_UPDATE = "refreshed"
 """This query argument marks a request that a page made by itself: it is no activity of a person."""
 
+FORM_FIELDS_MAX = 500
 HELD_BYTES_MAX = 200_000
 PASSWORD_FILE_BYTES_MAX = 1024 * 1024
 VERIFICATIONS_AT_ONCE = 1
 """Each takes a processor for a while on purpose; and nobody guesses faster by guessing many times at once."""
+NOTES_AT_ONCE = 8
+"""How many threads may wait for an engine that does not answer, only to tell it of a log-in."""
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("auth", __name__)
 logins = LoginManager()
 logins.session_protection = None
 _verifications = threading.BoundedSemaphore(VERIFICATIONS_AT_ONCE)
+_notes = threading.BoundedSemaphore(NOTES_AT_ONCE)
+
+
+class Cookies(SecureCookieSessionInterface):
+    """The cookie of a request that came over TLS goes nowhere else."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Say whether the cookie is for TLS alone."""
+        return request.is_secure or super().get_cookie_secure(app)
 
 
 class Administrator(UserMixin):  # type: ignore[misc]
@@ -68,12 +79,12 @@ class Administrator(UserMixin):  # type: ignore[misc]
 @logins.user_loader  # type: ignore[untyped-decorator]
 def administrator(name: str) -> Administrator | None:
     """Return the person of the present cookie if the session is alive."""
-    held = from_cookie(session.get(SESSION_KEY))
+    held = gui().folder.find(session.get(SESSION_KEY))
     if held is None or held.user != name or name != USER:
         return None
-    if gui().folder.has_ended(held):
-        return None
-    if held.is_over(gui().wall_clock(), passwords.fingerprint(password_text(), held.user)):
+    line = passwords.fingerprint(password_text(), held.user)
+    if held.is_over(gui().wall_clock(), line, gui().idle_s, gui().absolute_s):
+        gui().folder.end(held)
         return None
     return Administrator(held)
 
@@ -93,12 +104,8 @@ def password_text() -> str:
 
 
 def gate() -> ResponseReturnValue | None:
-    """Answer every request that may not go on: by address first, then by session, then by origin."""
+    """Answer every request that may not go on: by origin, then by session; `access.gate` let its address in."""
     endpoint = request.endpoint
-    refused = access.refusal(gui().paths, request.remote_addr, endpoint not in OUTER_ONLY)
-    if refused is not None:
-        log.warning("refused %s %s %r: %s", request.remote_addr, request.method, request.path, refused)
-        return render_template("refused.html"), 403
     if request.method not in ("GET", "HEAD") and is_foreign():
         log.warning("refused %s %r: the form was sent by another site", request.method, request.path)
         abort(403, _("This form was sent by another site. Nothing was changed."))
@@ -111,11 +118,22 @@ def gate() -> ResponseReturnValue | None:
 
 
 def note_activity() -> None:
-    """Write into the cookie that the person did something just now."""
+    """Keep that the person did something just now."""
     held = current_user.session
     now = gui().wall_clock()
-    if AUTO_UPDATE not in request.args and now - held.seen >= SEEN_EVERY_S:
-        session[SESSION_KEY] = replace(held, seen=now).as_cookie()
+    if not _is_by_itself() and now - held.seen >= SEEN_EVERY_S:
+        gui().folder.note_activity(held, now)
+
+
+def _is_by_itself() -> bool:
+    """Say whether a page made this request, not a person: a refresh, an image, what a script fetches."""
+    return AUTO_UPDATE in request.args or request.headers.get("Sec-Fetch-Dest", "document") != "document"
+
+
+def bound_fields() -> None:
+    """Refuse a form of more fields than any of ours: each would be shown, kept and escaped."""
+    if request.method == "POST" and sum(len(texts) for texts in request.form.listvalues()) > FORM_FIELDS_MAX:
+        abort(413)
 
 
 def is_foreign() -> bool:
@@ -159,8 +177,8 @@ def own_url() -> str:
 
 
 def typed_pairs() -> list[tuple[str, str]]:
-    """Return what the form of this request holds, in its order, without the token."""
-    return [(name, text) for name, text in request.form.items(multi=True) if name != "csrf_token"]
+    """Return what the form of this request holds, in its order, without the token and any password."""
+    return [(name, text) for name, text in request.form.items(multi=True) if name not in ("csrf_token", "password")]
 
 
 def _unauthenticated() -> ResponseReturnValue:
@@ -171,6 +189,7 @@ def _unauthenticated() -> ResponseReturnValue:
             session.pop(SESSION_KEY)
             flash(_("Your session has ended. Please log in again."), "warning")
         return redirect(url_for("auth.login", next=own_url()), 303)
+    bound_fields()
     held = ""
     if request.method == "POST" and request.endpoint is not None and (_has_right_token() or is_ours()):
         held = _packed(typed_pairs())
@@ -252,33 +271,62 @@ def login() -> ResponseReturnValue:
         return page
     if not is_right:
         log.warning("a log-in from %s failed", client)
-        return _login_page(_("User name or password is wrong."), user, held, held_url, next_url), 401
+        page = _login_page(_("User name or password is wrong."), user, held, held_url, next_url)
+        page.status_code = 401
+        return _audited(
+            page, "login", "wrong password" if user == USER else "no such user", USER if user == USER else ""
+        )
     gui().throttle.succeeded(client)
     log.info("%s logged in from %s", user, client)
     # A new session, not the old one continued: nothing that was planted before the log-in lives on.
+    before = gui().folder.find(session.get(SESSION_KEY))
+    if before is not None:
+        gui().folder.end(before)
     session.clear()
     opened = begun(user, passwords.fingerprint(password_text(), user), gui().wall_clock())
-    session[SESSION_KEY] = opened.as_cookie()
+    gui().folder.begin(opened, gui().idle_s)
+    session[SESSION_KEY] = opened.id
     login_user(Administrator(opened))
     pairs = _unpacked(held)
     if held_url and pairs:
-        return render_template("continue.html", pairs=pairs, url=held_url, reason="login")
-    return redirect(next_url or url_for("monitor.control"), 303)
+        answer = make_response(render_template("continue.html", pairs=pairs, url=held_url, reason="login"))
+    else:
+        answer = make_response(redirect(next_url or url_for("monitor.control"), 303))
+    return _audited(answer, "login")
+
+
+def _audited(answer: Response, what: str, refused: str = "", user: str = USER) -> Response:
+    """Have the engine write into its audit what happened, once the answer is sent: nobody waits for a dead engine.
+
+    What was typed as an unknown user's name is not told: it may be a password.
+    """
+    client = gui().engine_for(user, request.remote_addr or "")
+
+    def tell() -> None:
+        if not _notes.acquire(blocking=False):
+            log.warning("the audit misses a %s: too many wait for the engine", what)
+            return
+        try:
+            client.audit_login(what, refused)
+        except PiranhaError as problem:
+            log.warning("the audit misses a %s: %s", what, problem)
+        finally:
+            _notes.release()
+
+    answer.call_on_close(tell)
+    return answer
 
 
 @blueprint.route("/logout", methods=["POST"])
 def logout() -> ResponseReturnValue:
     """End the session here and on the server."""
     held = current_user.session
-    try:
-        gui().folder.end(held, gui().wall_clock())
-    except OSError as problem:
-        log.error("the end of a session could not be kept on the disk: %s", problem.strerror)
+    gui().folder.end(held)
     logout_user()
     session.clear()
     log.info("%s logged out from %s", held.user, request.remote_addr)
     flash(_("You are logged out."), "success")
-    return redirect(url_for("auth.login"), 303)
+    return _audited(make_response(redirect(url_for("auth.login"), 303)), "logout")
 
 
 def csrf_failed() -> ResponseReturnValue:
@@ -288,7 +336,7 @@ def csrf_failed() -> ResponseReturnValue:
     it again; elsewhere the texts are shown for copying.
     """
     log.warning("a form for %r came with a wrong token", request.path)
-    pairs = [pair for pair in typed_pairs() if pair[0] not in ("password", "held", "held_url")]
+    pairs = [pair for pair in typed_pairs() if pair[0] not in ("held", "held_url")]
     url = own_url() if current_user.is_authenticated and is_ours() and request.endpoint not in OPEN else ""
     page = render_template("continue.html", pairs=pairs, url=url, reason="token")
     return page, 400

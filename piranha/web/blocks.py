@@ -1,17 +1,21 @@
 """Blocks as pages name them: by written path in the address, by name on the screen, never by position in the file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from piranha.config.document import Document
 from piranha.config.path import BlockPath, parse_block, written
 from piranha.errors import PiranhaError
+from piranha.monitoring import StatusQuery, Summary
 from piranha.status import EngineStatus, OverrideStatus, ServerStatus, VirtualServerStatus
 from piranha.web.client import status
 from piranha.web.texts import _
 
 VIRTUAL = ("virtual",)
 REAL = ("virtual", "server")
+QUERY_BYTES_MAX = 6000
+"""Of the paths in one question to the engine, which reads no address of more than 8190 bytes."""
 
 
 class NoSuchBlock(PiranhaError):
@@ -109,25 +113,56 @@ def inside(document: Document, parent: BlockPath, kind: str, keywords: Sequence[
     return [block(document, steps, keywords) for steps in document.blocks(parent) if steps[-1].kind == kind]
 
 
+def paths_inside(document: Document, parent: BlockPath, kind: str) -> list[BlockPath]:
+    """Return the paths of the blocks of a kind, in file order."""
+    return [steps for steps in document.blocks(parent) if steps[-1].kind == kind]
+
+
 def names_inside(document: Document, parent: BlockPath, kind: str) -> list[str]:
     """Return the names of the blocks of a kind, in file order."""
     return [steps[-1].name for steps in document.blocks(parent) if steps[-1].kind == kind]
 
 
+def live(paths: Sequence[str]) -> tuple[dict[str, VirtualServerStatus], dict[str, ServerStatus]]:
+    """Return what the engine tells of these virtual servers and real servers, by path: of those that it runs.
+
+    Of a virtual server that is asked for come its counts and its own troubles, not all of its real servers.
+    """
+    virtuals: dict[str, VirtualServerStatus] = {}
+    servers: dict[str, ServerStatus] = {}
+    for some in _fitting(paths):
+        told = status(StatusQuery(path="\n".join(some), servers=str(len(some))))
+        for virtual in told.virtual_servers if told is not None else ():
+            virtuals[virtual.path] = virtual
+            servers.update((server.path, server) for server in virtual.servers)
+    return virtuals, servers
+
+
+def _fitting(paths: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the paths in as many parts as it takes for each to fit into an address."""
+    some: list[str] = []
+    length = 0
+    for path in paths:
+        needed = len(quote(path, safe="")) + len("%0A")
+        if needed > QUERY_BYTES_MAX:
+            continue
+        if some and length + needed > QUERY_BYTES_MAX:
+            yield some
+            some, length = [], 0
+        some.append(path)
+        length += needed
+    if some:
+        yield some
+
+
 def live_virtual(path: str) -> VirtualServerStatus | None:
     """Return what the engine tells of a virtual server, if it runs one of this path."""
-    told = status()
-    if told is None:
-        return None
-    return next((each for each in told.virtual_servers if each.path == path), None)
+    return live([path])[0].get(path)
 
 
 def live_server(path: str) -> ServerStatus | None:
     """Return what the engine tells of a real server, if it runs one of this path."""
-    told = status()
-    if told is None:
-        return None
-    return next((server for each in told.virtual_servers for server in each.servers if server.path == path), None)
+    return live([path])[1].get(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +173,7 @@ class SetByHand:
     title: str
 
 
-def set_by_hand(told: EngineStatus | None) -> list[SetByHand]:
+def set_by_hand(told: EngineStatus | Summary | None) -> list[SetByHand]:
     """Return the overrides with the names of the real servers that they are for."""
     if told is None:
         return []

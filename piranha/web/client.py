@@ -1,11 +1,15 @@
 """The engine as one request sees it, and what is left to see when the engine does not answer.
 
-Every request reads lvs.cf once, through the API. If nobody answers there, the pages are made read-only from the file
-itself, which the GUI's user may read and never write.
+Every request asks for lvs.cf once, through the API, and gets its text only if this process has not understood it yet.
+If nobody answers there, the pages are made read-only from the file itself, which the GUI's user may read and never
+write.
 """
 
 import stat
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from flask import g, request
 from flask_login import current_user
@@ -13,13 +17,15 @@ from flask_login import current_user
 from piranha.client import EngineClient
 from piranha.config.document import Document
 from piranha.config.faults import Fault
-from piranha.config.load import Loaded, decode, encoding_of, load, token_of
+from piranha.config.load import decode, encoding_of, load, token_of
 from piranha.errors import EngineUnavailable, NotPermitted, PiranhaError
 from piranha.messages import SavedConfig
+from piranha.monitoring import StatusQuery, Summary
 from piranha.status import EngineStatus
 from piranha.web.state import gui
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
+Made = TypeVar("Made")
 
 
 class NoConfig(PiranhaError):
@@ -32,23 +38,38 @@ class NoConfig(PiranhaError):
         self.engine_problem = engine_problem
 
 
+class Understood:
+    """A text of lvs.cf that this process has understood, and what its pages found out about it."""
+
+    def __init__(self, saved: SavedConfig) -> None:
+        self.saved = saved
+        self.loaded = load(saved.text, saved.encoding)
+        self._found: dict[str, Any] = {}
+
+    def once(self, what: str, find: Callable[[], Made]) -> Made:
+        """Return what `find` returns. It is asked once for each text: most requests see the text of the one before."""
+        if what not in self._found:
+            self._found[what] = find()
+        return cast("Made", self._found[what])
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """lvs.cf as this request found it. `engine_problem` is why nothing can be saved, "" if the engine answers."""
 
     saved: SavedConfig
-    loaded: Loaded
+    understood: Understood
     engine_problem: str
 
     @property
     def document(self) -> Document:
         """Return the file as statements."""
-        return self.loaded.document
+        return self.understood.loaded.document
 
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Return everything that is to say about the file."""
-        return self.loaded.faults
+        return self.understood.loaded.faults
 
 
 def engine() -> EngineClient:
@@ -70,55 +91,70 @@ def opened() -> Opened:
 
 def read_again() -> None:
     """Forget what this request has read: it has just changed, or somebody else changed it."""
-    for name in ("opened", "status", "engine_problem"):
+    for name in ("opened", "told", "engine_problem"):
         g.pop(name, None)
 
 
-def status() -> EngineStatus | None:
-    """Return the engine's status, asked once for each request, or None if it does not answer."""
-    if "status" not in g:
-        g.engine_problem = ""
+def summary() -> Summary | None:
+    """Return in short how the engine stands, asked once for each request, or None if it does not answer."""
+    return _told("summary", lambda: engine().summary())
+
+
+def status(query: StatusQuery | None = None) -> EngineStatus | None:
+    """Return the engine's status or a part of it, asked once for each request, or None if it does not answer."""
+    return _told(repr(query), lambda: engine().status() if query is None else engine().status(query))
+
+
+def _told(what: str, ask: Callable[[], Made]) -> Made | None:
+    # An engine that hangs is waited for once in a request.
+    if g.get("engine_problem"):
+        return None
+    g.setdefault("engine_problem", "")
+    told: dict[str, Any] = g.setdefault("told", {})
+    if what not in told:
         try:
-            g.status = engine().status()
+            told[what] = ask()
         except (EngineUnavailable, NotPermitted) as problem:
-            g.status = None
             g.engine_problem = str(problem)
-    held: EngineStatus | None = g.status
-    return held
+            return None
+    return cast("Made", told[what])
 
 
 def engine_problem() -> str:
     """Return why the engine does not answer, "" if it does."""
-    status()
+    summary()
     return str(g.engine_problem)
 
 
 def _open() -> Opened:
     problem = ""
+    known = _latest.get("understood")
     try:
-        saved = engine().config()
+        saved = engine().config(known.saved.token if known is not None else "")
     except (EngineUnavailable, NotPermitted) as refusal:
-        problem = str(refusal)
-        # An engine that hangs is waited for once in a request, not again for its status.
-        g.status, g.engine_problem = None, problem
+        g.engine_problem = problem = str(refusal)
         saved = _from_disk()
     if not saved.exists:
         raise NoConfig(saved.file, False, saved.problem, problem)
     if saved.problem:
         raise NoConfig(saved.file, True, saved.problem, problem)
-    return Opened(saved, _loaded(saved.text), problem)
+    if saved.is_known:
+        assert known is not None
+        return Opened(replace(saved, text=known.saved.text), known, problem)
+    return Opened(saved, _understood(saved), problem)
 
 
-def _loaded(text: str) -> Loaded:
-    # The last text understood is kept: most requests read the same file as the one before.
-    held: tuple[str, Loaded] | None = _last.get("loaded")
-    if held is None or held[0] != text:
-        held = (text, load(text))
-        _last["loaded"] = held
-    return held[1]
+def _understood(saved: SavedConfig) -> Understood:
+    # The lock: of all the requests that find a large new text only one reads it, the others wait for that.
+    with _reading:
+        known = _latest.get("understood")
+        if known is None or known.saved.token != saved.token:
+            known = _latest["understood"] = Understood(saved)
+        return known
 
 
-_last: dict[str, tuple[str, Loaded]] = {}
+_latest: dict[str, Understood] = {}
+_reading = threading.Lock()
 
 
 def _from_disk() -> SavedConfig:

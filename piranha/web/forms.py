@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from piranha.config.field_types import Choice, Field, FieldType, Scope, ValueFault, name_fault
 from piranha.config.fields import field
+from piranha.web.interfaces import device_doubt
 from piranha.web.texts import _
 
 STAND_IN_ADDRESS = "192.0.2.1"
@@ -164,6 +165,18 @@ class Form:
     def troubles_of(self, name: str) -> list[Trouble]:
         """Return what is wrong at a control."""
         return [trouble for trouble in self.troubles if trouble.control.name == name]
+
+    def doubt_of(self, name: str) -> str:
+        """Return what is odd about a control whose text can be saved, "" if nothing: a device that is not here."""
+        # The device of the NAT router is not used with another type.
+        is_unused = self.has("network") and self.typed["network"] not in ("", "nat")
+        if self[name].word != 1 or is_unused or self.troubles_of(name):
+            return ""
+        return device_doubt(self.typed[name])
+
+    def doubts(self) -> list[str]:
+        """Return what is odd about the texts, for a page that does not show the form."""
+        return [doubt for each in self.controls if (doubt := self.doubt_of(each.name))]
 
     def changes(self) -> dict[str, str | None]:
         """Return the changed keywords with their new texts, None for those that go. Notes every fault on the way."""

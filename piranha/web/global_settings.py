@@ -48,6 +48,9 @@ def accept() -> ResponseReturnValue:
     if "primary_private" in changes and changes["primary_private"] is None and form.present["backup_private"]:
         changes["backup_private"] = None
         notes.append(_("The backup's private IP was removed too: one private address alone has no effect."))
+    if changes.get("network") not in (None, "nat") and (form.typed["nat_router"] or form.typed["nat_nmask"]):
+        kept = _("The settings of the NAT router stay in lvs.cf. They have no effect now, and count again with NAT.")
+        notes.append(kept)
     answer = save([SetValues(path="", values=changes)], [ExpectedPart(GLOBAL_PART, request.form.get("token", ""))])
     if isinstance(answer, Unsaved):
         again = _form()

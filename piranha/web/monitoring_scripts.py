@@ -10,6 +10,7 @@ from piranha.web.blocks import Block
 from piranha.web.client import opened
 from piranha.web.forms import Form
 from piranha.web.panels import ERASERS, SCRIPT_CONTROLS, keywords_of, script_part
+from piranha.web.places import kept
 from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 from piranha.web.virtual_servers import wanted_virtual
@@ -99,7 +100,7 @@ def _erase(virtual: Block, keyword: str) -> ResponseReturnValue:
             again.typed.update(typed)
             return _page(again, virtual)
         session[KEPT] = {"path": virtual.path, "typed": typed}
-    return redirect(url_for("monitoring_scripts.show", virtual=virtual.path), 303)
+    return redirect(url_for("monitoring_scripts.show", virtual=virtual.path, **kept()), 303)
 
 
 def _save(virtual: Block, values: dict[str, str | None]) -> ResponseReturnValue:
@@ -108,7 +109,7 @@ def _save(virtual: Block, values: dict[str, str | None]) -> ResponseReturnValue:
         return _refused(virtual, answer)
     done = _("The checks of %(name)s are saved.", name=virtual.title)
     tell(answer, done, faults_at(answer.faults, virtual.path, script_part(virtual.path).keywords))
-    return redirect(url_for("monitoring_scripts.show", virtual=virtual.path), 303)
+    return redirect(url_for("monitoring_scripts.show", virtual=virtual.path, **kept()), 303)
 
 
 def _try(virtual: Block, values: dict[str, str | None]) -> SaveAnswer | Unsaved:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from piranha.web.client import engine, read_again
+from piranha.config.model import Forwarding
+from piranha.web.arp_help import VIPS_SHOWN, Cures, cures_of
+from piranha.web.client import NoConfig, engine, opened, read_again
 from piranha.web.forms import Control
 from piranha.web.panels import (
     GLOBAL_CONTROLS,
@@ -57,8 +59,23 @@ def introduction() -> ResponseReturnValue:
 
 @blueprint.get("/secure/help")
 def help_page() -> ResponseReturnValue:
-    """Show every field with its help, made of the same table as the forms."""
-    return render_template("help.html", chapters=CHAPTERS)
+    """Show every field with its help, made of the same table as the forms.
+
+    With direct routing the ARP cures are written out for the addresses of lvs.cf, or of the virtual server asked for.
+    """
+    cures = _cures(request.args.get("virtual", ""))
+    return render_template("help.html", chapters=CHAPTERS, cures=cures[:VIPS_SHOWN], cures_in_all=len(cures))
+
+
+def _cures(path: str) -> list[Cures]:
+    try:
+        understood = opened().understood
+    except NoConfig:
+        return []  # the banner says so
+    cluster = understood.loaded.cluster
+    if cluster.forwarding is not Forwarding.DIRECT:
+        return []
+    return cures_of(cluster, path) if path else understood.once("ARP cures", lambda: cures_of(cluster))
 
 
 @blueprint.post("/secure/create")

@@ -1,11 +1,19 @@
-"""What Apply would do, and Apply: saved is not applied."""
+"""What Apply would do, and Apply, for good or until it is confirmed: saved is not applied."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from piranha.errors import ConfigConflict, ConfigUnavailable, EngineUnavailable, UnsafePlan
-from piranha.messages import Plan
-from piranha.web.client import engine, opened, read_again, status
+from piranha.errors import (
+    ConfigConflict,
+    ConfigUnavailable,
+    EditRefused,
+    EngineUnavailable,
+    NotPermitted,
+    UnsafePlan,
+)
+from piranha.messages import CONFIRM_LEAST_S, CONFIRM_MOST_S, ApplyAnswer, Plan
+from piranha.web.client import engine, opened, read_again, status, summary
+from piranha.web.furniture import moment
 from piranha.web.saving import short
 from piranha.web.texts import _
 
@@ -14,6 +22,8 @@ blueprint = Blueprint("plan", __name__)
 STEPS_TOLD_MAX = 3
 REFUSED_TOLD_MAX = 3
 NO_VERSION = "-"
+CONFIRM_USUAL_S = 60
+"""How many seconds the page offers for the confirmation."""
 
 
 @blueprint.get("/secure/plan")
@@ -22,7 +32,8 @@ def show() -> ResponseReturnValue:
     return _page()
 
 
-def _page(refused: str = "", told: str = "") -> str:
+def _page(refused: str = "", told: str = "", trouble: str = "") -> str:
+    """Return the page. `refused` and `told`: why nothing was applied; `trouble`: what is wrong with the seconds."""
     plan: Plan | None = None
     problem = opened().engine_problem
     if not problem:
@@ -30,40 +41,83 @@ def _page(refused: str = "", told: str = "") -> str:
             plan = engine().plan()
         except (EngineUnavailable, ConfigUnavailable) as error:
             problem = str(error)
+    now = summary()
     is_new = plan is not None and plan.token != plan.running_token
+    final = [text for text in plan.refusals if text not in plan.forcible] if plan is not None else []
     return render_template(
         "plan.html",
         plan=plan,
         problem=problem,
         refused=refused,
         told=told,
+        trouble=trouble,
+        messages=now.messages if now is not None else (),
         is_new=is_new,
         removes_at_once=bool(request.form.get("removes_at_once")),
-        final_refusals=[text for text in plan.refusals if text not in plan.forcible] if plan is not None else [],
+        confirm_s=request.form.get("confirm_s", str(CONFIRM_USUAL_S))[:20],
+        least_s=CONFIRM_LEAST_S,
+        most_s=CONFIRM_MOST_S,
+        # Who was refused just now keeps what he chose; nobody is offered a button that cannot work.
+        has_form=(is_new or bool(plan and plan.steps)) and (not final or bool(refused)),
     )
 
 
 @blueprint.post("/secure/plan")
 def apply() -> ResponseReturnValue:
-    """Run the version that the page showed."""
+    """Run the version that the page showed, for good or until it is confirmed."""
+    is_confirmed_later = request.form.get("do") == "confirm"
+    confirm_s = _seconds(request.form.get("confirm_s", "")) if is_confirmed_later else 0
+    if confirm_s is None:
+        return _page(_("The seconds for the confirmation are not right."), trouble=_whole_seconds()), 422
     try:
         answer = engine().apply(
             # An empty token would mean whatever is saved by now; nothing is applied that no page showed.
             token=request.form.get("token") or NO_VERSION,
             force=bool(request.form.get("force")),
             removes_at_once=bool(request.form.get("removes_at_once")),
+            confirm_s=confirm_s,
         )
     except ConfigConflict:
         read_again()
         told = _("lvs.cf was saved anew since this page was made. Nothing was applied. This is the plan now.")
         return _page(told=told), 409
     except UnsafePlan as problem:
-        return _page(refused=str(problem)), 422
+        read_again()
+        return _page(str(problem)), 422
+    except EditRefused as problem:
+        return _page(problem.sentence), 422
+    except NotPermitted as problem:
+        return _page(str(problem)), 403
     except (EngineUnavailable, ConfigUnavailable) as problem:
         read_again()
-        return _page(refused=str(problem)), 503
+        return _page(str(problem)), 503
+    _tell(answer)
+    return redirect(url_for("confirm.show" if answer.confirmation is not None else "monitor.control"), 303)
+
+
+def _seconds(typed: str) -> int | None:
+    """Return how many seconds an Apply shall wait for its confirmation, None for what cannot be that."""
+    typed = typed.strip()
+    if not (typed.isascii() and typed.isdecimal() and len(typed) <= 6):
+        return None
+    return int(typed) if CONFIRM_LEAST_S <= int(typed) <= CONFIRM_MOST_S else None
+
+
+def _whole_seconds() -> str:
+    return _("Write a whole number from %(least)s to %(most)s.", least=CONFIRM_LEAST_S, most=CONFIRM_MOST_S)
+
+
+def _tell(answer: ApplyAnswer) -> None:
+    """Say on the next page what was done, and what is not served all the same."""
     read_again()
-    told = _("Applied: lvs.cf with serial_no %(serial)s is what runs now.", serial=answer.serial_no)
+    if answer.confirmation is None:
+        told = _("Applied: lvs.cf with serial_no %(serial)s is what runs now.", serial=answer.serial_no)
+    else:
+        told = _(
+            "Applied: lvs.cf with serial_no %(serial)s runs now. Confirm it until %(deadline)s.",
+            serial=answer.serial_no,
+            deadline=moment(answer.confirmation.deadline),
+        )
     flash(f"{told} {_steps(len(answer.steps))}", "success")
     for step in answer.steps[:STEPS_TOLD_MAX]:
         flash(short(f"{step.step} {step.impact}".strip()), "info")
@@ -74,7 +128,6 @@ def apply() -> ResponseReturnValue:
     if len(refused) > REFUSED_TOLD_MAX:
         more = len(refused) - REFUSED_TOLD_MAX
         flash(_("%(count)s more are not served; the table says why.", count=more), "danger")
-    return redirect(url_for("monitor.control"), 303)
 
 
 def _steps(count: int) -> str:

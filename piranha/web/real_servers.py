@@ -6,11 +6,12 @@ from flask.typing import ResponseReturnValue
 from piranha.config.edits import AddBlock, Edit, ExpectedPart, Part, RemoveBlock, RenameBlock, SetValues
 from piranha.config.fields import NEW_REAL_SERVER, ORDER, Scope
 from piranha.config.path import Step, parse_block, written
-from piranha.web import blocks
+from piranha.web import blocks, real_list
 from piranha.web.blocks import REAL, Block, NoSuchBlock
 from piranha.web.client import opened
 from piranha.web.forms import NAME, Form
 from piranha.web.panels import REAL_CONTROLS, keywords_of, real_part, status_part
+from piranha.web.places import in_servers, kept, list_of_real_servers
 from piranha.web.saving import Unsaved, faults_at, form_token, save, short, tell
 from piranha.web.texts import _
 from piranha.web.virtual_servers import KEYWORDS as VIRTUAL_KEYWORDS
@@ -36,15 +37,10 @@ def show_all() -> ResponseReturnValue:
 
 
 def _list(virtual: Block, unsaved: Unsaved | None = None) -> str:
-    document = opened().document
-    rows = [
-        (each, document.token(status_part(each.path)), blocks.live_server(each.path))
-        for each in blocks.inside(document, virtual.steps, "server", KEYWORDS)
-    ]
     return render_template(
         "real_servers.html",
         virtual=virtual,
-        rows=rows,
+        **real_list.words(opened().document, virtual, in_servers()),
         faults=faults_at(opened().faults, virtual.path),
         unsaved=unsaved,
     )
@@ -119,7 +115,8 @@ def add() -> ResponseReturnValue:
     tell(answer, done, faults_at(answer.faults, path))
     for note in form.notes:
         flash(note, "info")
-    return redirect(url_for("real_servers.show_all", virtual=virtual.path), 303)
+    count = len(blocks.names_inside(opened().document, virtual.steps, "server"))
+    return redirect(list_of_real_servers(virtual.path, count), 303)
 
 
 @blueprint.get("/secure/real_server")
@@ -160,7 +157,7 @@ def accept() -> ResponseReturnValue:
     tell(answer, _("Real server %(name)s saved.", name=name), faults_at(answer.faults, path))
     for note in form.notes:
         flash(note, "info")
-    return redirect(url_for("real_servers.show", server=path), 303)
+    return redirect(url_for("real_servers.show", server=path, **kept()), 303)
 
 
 def _refused(form: Form, virtual: Block, real: Block | None, answer: Unsaved) -> ResponseReturnValue:
@@ -204,7 +201,7 @@ def set_status() -> ResponseReturnValue:
     done = _("%(name)s is activated.", name=real.title) if is_on else _("%(name)s is deactivated.", name=real.title)
     tell(answer, done, faults_at(answer.faults, virtual.path))
     _tell_of_sorry_server(virtual)
-    return redirect(url_for("real_servers.show_all", virtual=virtual.path), 303)
+    return redirect(list_of_real_servers(virtual.path), 303)
 
 
 def _tell_of_sorry_server(virtual: Block) -> None:
@@ -231,11 +228,12 @@ def _delete_page(virtual: Block, real: Block, unsaved: Unsaved | None = None) ->
         block=real,
         parent=virtual,
         servers=[],
+        servers_in_all=0,
         live=blocks.live_server(real.path),
         token=document.token(part),
         text=document.part_text(part),
-        action=url_for("real_servers.delete", server=real.path),
-        back=url_for("real_servers.show_all", virtual=virtual.path),
+        action=url_for("real_servers.delete", server=real.path, **kept()),
+        back=list_of_real_servers(virtual.path),
         unsaved=unsaved,
     )
 
@@ -249,4 +247,4 @@ def delete() -> ResponseReturnValue:
         virtual, real = _wanted()
         return _delete_page(virtual, real, answer), answer.status
     tell(answer, _("Real server %(name)s is deleted.", name=real.title), faults_at(answer.faults, virtual.path))
-    return redirect(url_for("real_servers.show_all", virtual=virtual.path), 303)
+    return redirect(list_of_real_servers(virtual.path), 303)

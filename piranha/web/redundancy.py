@@ -11,11 +11,13 @@ from piranha.config.fields import Scope, field
 from piranha.config.values import DEVICE
 from piranha.web.client import opened
 from piranha.web.forms import Form
+from piranha.web.other_files import other_files
 from piranha.web.panels import REDUNDANCY_CONTROLS, REDUNDANCY_PART
 from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 
 blueprint = Blueprint("redundancy", __name__)
+blueprint.add_app_template_global(other_files)
 
 NO_BACKUP = "0.0.0.0"
 PROPOSED = {"backup": NO_BACKUP, "keepalive": "6", "deadtime": "18", "heartbeat_port": "539"}

@@ -1,7 +1,7 @@
 """A save, and everything that may come of it, as a value that a page can show beside what was typed."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from flask import flash, request
@@ -16,6 +16,10 @@ from piranha.web.texts import _
 FLASHED_FAULTS_MAX = 4
 FLASHED_BYTES_MAX = 600
 """Of one message, as the cookie holds it. A browser drops a cookie of more than 4096 bytes, with all it carries."""
+UNDO = "undo"
+"""The kind of message that becomes a button: the number of the version that was made, and the token before it."""
+TOKEN_SHOWN = 12
+"""So many digits of a token are enough to know a version by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,17 @@ class Unsaved:
 
 def save(edits: Sequence[Edit], expected: Sequence[ExpectedPart]) -> SaveAnswer | Unsaved:
     """Ask the engine to save these edits if these parts are as they were when the page was made."""
+    return _tried(lambda: engine().save(edits, expected))
+
+
+def restore(number: int, token: str, *, dry_run: bool = False) -> SaveAnswer | Unsaved:
+    """Ask the engine to save a version of the history again if lvs.cf is `token` ("": whatever it is)."""
+    return _tried(lambda: engine().rollback(number, token, dry_run=dry_run))
+
+
+def _tried(call: Callable[[], SaveAnswer]) -> SaveAnswer | Unsaved:
     try:
-        answer = engine().save(edits, expected)
+        answer = call()
     except ConfigConflict as problem:
         read_again()
         return Unsaved(409, str(problem), current_text=problem.current_text)
@@ -61,11 +74,13 @@ def form_token(part: Part, unsaved: Unsaved | None) -> str:
 
 
 def tell(answer: SaveAnswer, done: str, faults: Iterable[Fault] = ()) -> None:
-    """Say on the next page what was done, and what is to say about the things concerned."""
+    """Say on the next page what was done, with a button that undoes it, and the faults of the things concerned."""
     if answer.changed:
         flash(_("%(done)s lvs.cf is saved, serial_no %(serial)s.", done=done, serial=answer.serial_no), "success")
     else:
         flash(_("Nothing was changed: lvs.cf says that already."), "info")
+    if answer.changed and answer.number is not None and answer.before_token:
+        flash(f"{answer.number} {answer.before_token[:TOKEN_SHOWN]}", UNDO)
     for notice in answer.notices:
         flash(notice, "info")
     tell_faults(faults)

@@ -1,29 +1,38 @@
-"""Sessions: a signed cookie, bound to the password line, that ends when it should.
+"""Sessions: an id in a signed cookie, and a file in the GUI's own folder for each session that lives.
 
-The cookie carries when the session began, when its owner last did something, and a fingerprint of the password line.
-What a cookie cannot say is kept in the GUI's own folder: the key that signs it, and the ids of sessions that were
-ended by log-out, until they would have expired by themselves. Both survive a restart of the GUI.
+Rule 1: a session without its file is none. Log-out removes the file, so that a copied cookie is worth nothing; a lost
+        folder ends all sessions. A restart, or a new worker process, finds the sessions that there are.
+Rule 2: what has ended stays ended: an expired session loses its file at the next look, so that neither a clock that is
+        set back nor the old password line brings it to life again.
+Rule 3: a disk that takes no file keeps nobody out: such a session lives in this process alone.
 """
 
 import contextlib
+import hashlib
+import json
+import logging
 import os
 import secrets
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from piranha.errors import PiranhaError
 
 IDLE_S = 30 * 60.0
 ABSOLUTE_S = 12 * 3600.0
 SEEN_EVERY_S = 30.0
-"""How often the time of the last activity is written anew: a cookie for each click would say nothing more."""
+"""How often the time of the last activity is written anew: a note for each click would say nothing more."""
+CLOCK_STEP_S = 60.0
+"""How far the clock may be set back without ending sessions, seconds."""
 
+SESSIONS_MAX = 500
 KEY_FILE = "session.key"
-ENDED_FILE = "ended-sessions"
+SESSIONS_FOLDER = "sessions"
 KEY_BYTES = 32
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +45,13 @@ class Session:
     seen: float
     fingerprint: str
 
-    def as_cookie(self) -> dict[str, Any]:
-        """Return what the cookie holds."""
-        return {"id": self.id, "user": self.user, "began": self.began, "seen": self.seen, "line": self.fingerprint}
-
-    def is_over(self, now: float, fingerprint: str) -> bool:
+    def is_over(self, now: float, fingerprint: str, idle_s: float, absolute_s: float) -> bool:
         """Say whether it has expired, comes from the future, or the password line is another one now."""
         return (
             not fingerprint
             or not secrets.compare_digest(self.fingerprint.encode(), fingerprint.encode())
-            or not -60.0 <= now - self.seen < IDLE_S
-            or not -60.0 <= now - self.began < ABSOLUTE_S
+            or not -CLOCK_STEP_S <= now - self.seen < idle_s
+            or not -CLOCK_STEP_S <= now - self.began < absolute_s
         )
 
 
@@ -55,47 +60,108 @@ def begun(user: str, fingerprint: str, now: float) -> Session:
     return Session(secrets.token_urlsafe(24), user, now, now, fingerprint)
 
 
-def from_cookie(held: object) -> Session | None:
-    """Return the session that a cookie holds; None if it holds none."""
-    match held:
-        case {
-            "id": str(key),
-            "user": str(user),
-            "began": float() | int() as began,
-            "seen": float() | int() as seen,
-            "line": str(line),
-        }:
-            return Session(key, user, float(began), float(seen), line)
-        case _:
-            return None
-
-
 class SessionFolder:
     """The GUI's own folder. Raises PiranhaError if it cannot be made or used."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder / SESSIONS_FOLDER
         self._lock = threading.Lock()
+        self._unwritten: dict[str, Session] = {}
+        self._unremoved: set[str] = set()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             self.signing_key = _key(folder / KEY_FILE)
-            self._ended = dict(_ended(folder / ENDED_FILE))
+            # A browser has one jar for all ports of localhost: two routers behind tunnels would take turns logging out.
+            self.cookie_name = f"piranha-{hashlib.sha256(self.signing_key.encode()).hexdigest()[:8]}"
         except OSError as problem:
             raise PiranhaError(
                 f"The GUI cannot use its own folder {folder} ({problem.strerror}). It must belong to the GUI's user."
             ) from problem
 
-    def has_ended(self, session: Session) -> bool:
-        """Say whether the session was ended by log-out."""
+    def begin(self, session: Session, idle_s: float) -> None:
+        """Keep a new session. The files of those that have expired go, and the oldest where there are too many."""
         with self._lock:
-            return session.id in self._ended
+            try:
+                self._tidy(session.began, idle_s)
+                path = self._path(session.id)
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
+                    json.dump({"user": session.user, "began": session.began, "line": session.fingerprint}, file)
+                os.utime(path, (session.seen, session.seen))
+            except OSError as problem:
+                log.error("a session cannot be kept in %s (%s): a restart ends it", self._folder, problem.strerror)
+                self._unwritten[session.id] = session
+                while len(self._unwritten) > SESSIONS_MAX:
+                    del self._unwritten[next(iter(self._unwritten))]
 
-    def end(self, session: Session, now: float) -> None:
+    def find(self, key: object) -> Session | None:
+        """Return the session of an id from a cookie; None if there is none (any more)."""
+        if not isinstance(key, str):
+            return None
+        with self._lock:
+            if key in self._unremoved:
+                return None
+            return self._unwritten.get(key) or self._read(key)
+
+    def note_activity(self, session: Session, now: float) -> None:
+        """Keep that the person did something just now."""
+        with self._lock:
+            if session.id in self._unwritten:
+                self._unwritten[session.id] = replace(session, seen=now)
+                return
+            # Only the time of the file: a session that was ended in between stays ended.
+            with contextlib.suppress(OSError):
+                os.utime(self._path(session.id), (now, now))
+
+    def end(self, session: Session) -> None:
         """End a session for good: its cookie is worth nothing any more, here and after a restart."""
         with self._lock:
-            self._ended = {key: until for key, until in self._ended.items() if until > now}
-            self._ended[session.id] = session.began + ABSOLUTE_S
-            _write(self._folder / ENDED_FILE, self._ended)
+            self._unwritten.pop(session.id, None)
+            try:
+                self._path(session.id).unlink(missing_ok=True)
+            except OSError as problem:
+                log.error("the end of a session cannot be kept on the disk: %s", problem.strerror)
+                self._unremoved.add(session.id)
+        with contextlib.suppress(OSError):
+            _settle(self._folder)
+
+    def _path(self, key: str) -> Path:
+        # Whoever reads a copy of the folder finds no id in it that a cookie could carry.
+        return self._folder / hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+    def _read(self, key: str) -> Session | None:
+        path = self._path(key)
+        try:
+            with path.open(encoding="ascii") as file:
+                seen = os.fstat(file.fileno()).st_mtime
+                held = json.loads(file.read(4096))
+        except (OSError, ValueError):
+            return None
+        match held:
+            case {"user": str(user), "began": float() | int() as began, "line": str(line)}:
+                return Session(key, user, float(began), seen, line)
+            case _:
+                return None
+
+    def _tidy(self, now: float, idle_s: float) -> None:
+        found = sorted(self._files(), reverse=True)
+        for place, (seen, path) in enumerate(found):
+            if place >= SESSIONS_MAX - 1 or not -CLOCK_STEP_S <= now - seen < idle_s:
+                path.unlink(missing_ok=True)
+
+    def _files(self) -> Iterator[tuple[float, Path]]:
+        for path in self._folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                yield path.stat().st_mtime, path
+
+
+def _settle(folder: Path) -> None:
+    """Wait until the disk knows which files there are: a power cut gives no session back."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _key(path: Path) -> str:
@@ -110,23 +176,3 @@ def _key(path: Path) -> str:
         return _key(path)
     path.chmod(0o600)
     return key
-
-
-def _ended(path: Path) -> list[tuple[str, float]]:
-    if not path.exists():
-        return []
-    ended = []
-    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
-        key, _, until = line.partition(" ")
-        with contextlib.suppress(ValueError):
-            ended.append((key, float(until)))
-    return ended
-
-
-def _write(path: Path, ended: Mapping[str, float]) -> None:
-    new = path.with_suffix(".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        file.writelines(f"{key} {until:.0f}\n" for key, until in ended.items())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -1,20 +1,23 @@
-"""How long an address must wait after failed log-ins: longer each time, never for good.
+"""How long an address must wait: after failed log-ins, longer each time, never for good; and after too many requests.
 
-The delay is kept per client address, so that nobody who guesses elsewhere locks the only account out. The page answers
-429 with Retry-After instead of keeping a thread asleep.
+Both are kept per client address, so that nobody who guesses elsewhere locks the only account out. The answer is 429
+with Retry-After instead of a thread that sleeps.
 """
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_network
 
-from piranha.web.access import address_of, same_host
+from piranha.web.client_address import group_of
 
 DELAY_FIRST_S = 1.0
 DELAY_MAX_S = 30.0
 FORGOTTEN_AFTER_S = 15 * 60.0
 ADDRESSES_MAX = 10_000
+
+REQUESTS_PER_S = 30.0
+REQUESTS_AT_ONCE = 300
+"""A page with all that it shows is ten requests, and one that refreshes itself asks every ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,14 @@ class Throttle:
     def wait_s(self, client: str | None, now: float) -> float:
         """Return how many seconds this address must wait before its next try; 0 if it may try now."""
         with self._lock:
-            failures = self._failures.get(_group(client))
+            failures = self._failures.get(group_of(client))
         if failures is None or now - failures.last > FORGOTTEN_AFTER_S:
             return 0.0
         return max(0.0, failures.last + delay_s(failures.count) - now)
 
     def failed(self, client: str | None, now: float) -> None:
         """Note a failed log-in."""
-        group = _group(client)
+        group = group_of(client)
         with self._lock:
             failures = self._failures.pop(group, None)
             is_old = failures is None or now - failures.last > FORGOTTEN_AFTER_S
@@ -51,7 +54,7 @@ class Throttle:
     def succeeded(self, client: str | None) -> None:
         """Forget the failures of this address."""
         with self._lock:
-            self._failures.pop(_group(client), None)
+            self._failures.pop(group_of(client), None)
 
 
 def delay_s(failures: int) -> float:
@@ -59,12 +62,26 @@ def delay_s(failures: int) -> float:
     return min(DELAY_FIRST_S * 2.0 ** min(failures - 1, 16), DELAY_MAX_S) if failures else 0.0
 
 
-def _group(client: str | None) -> str:
-    # Whoever has one IPv6 address has 2^64 of them.
-    address = address_of(client)
-    if address is None:
-        return client or ""
-    address = same_host(address)[0]
-    if isinstance(address, IPv6Address):
-        return str(ip_network((int(address), 64), strict=False))
-    return str(address)
+class RequestRate:
+    """How many requests an address may make: `at_once` together, `per_s` a second for long.
+
+    A bucket of tokens for each address. `now` is in seconds of a clock that never goes back.
+    """
+
+    def __init__(self, per_s: float = REQUESTS_PER_S, at_once: float = REQUESTS_AT_ONCE) -> None:
+        self._per_s = per_s
+        self._at_once = at_once
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, client: str | None, now: float) -> float:
+        """Count one request; return 0 if it may go on, else how many seconds its address should wait."""
+        group = group_of(client)
+        with self._lock:
+            tokens, at = self._buckets.pop(group, (self._at_once, now))
+            tokens = min(self._at_once, tokens + (now - at) * self._per_s)
+            may_go_on = tokens >= 1.0
+            self._buckets[group] = (tokens - 1.0 if may_go_on else tokens, now)
+            while len(self._buckets) > ADDRESSES_MAX:
+                self._buckets.popitem(last=False)
+        return 0.0 if may_go_on else (1.0 - tokens) / self._per_s

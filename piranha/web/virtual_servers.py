@@ -1,23 +1,34 @@
 """VIRTUAL SERVERS: the list, and the panel of one (manual 4.6)."""
 
+import shlex
+from collections.abc import Iterable
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from piranha.config.edits import AddBlock, Edit, ExpectedPart, Part, RemoveBlock, RenameBlock, SetValues
+from piranha.config.faults import Fault
 from piranha.config.fields import NEW_VIRTUAL_SERVER, ORDER, Scope
 from piranha.config.path import Step, written
-from piranha.web import blocks
+from piranha.web import blocks, virtual_list
 from piranha.web.blocks import VIRTUAL, Block, NoSuchBlock
 from piranha.web.client import opened
 from piranha.web.forms import NAME, Form, Kind
+from piranha.web.paging import beginning
 from piranha.web.panels import VIRTUAL_CONTROLS, keywords_of, status_part, virtual_part
+from piranha.web.places import in_virtual_servers, kept, list_of_virtual_servers
 from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
 
 blueprint = Blueprint("virtual_servers", __name__)
+blueprint.add_app_template_global(kept)
+blueprint.add_app_template_filter(beginning)
+blueprint.add_app_template_filter(shlex.quote, "in_shell")
 
 NAME_OFFERED = "[server_name]"
 KEYWORDS = keywords_of(VIRTUAL_CONTROLS, "active")
+SERVERS_NAMED = 50
+"""Of those that go with a virtual server."""
 
 
 def wanted_virtual(argument: str = "virtual") -> Block:
@@ -32,24 +43,19 @@ def show_all() -> ResponseReturnValue:
 
 
 def _list(unsaved: Unsaved | None = None) -> str:
-    document = opened().document
-    rows = [
-        (
-            each,
-            document.token(status_part(each.path)),
-            blocks.live_virtual(each.path),
-            len(blocks.names_inside(document, each.steps, "server")),
-        )
-        for each in blocks.inside(document, (), "virtual", KEYWORDS)
-    ]
+    understood, document = opened().understood, opened().document
     return render_template(
         "virtual_servers.html",
-        rows=rows,
+        **virtual_list.words(understood, in_virtual_servers()),
         unsaved=unsaved,
-        faults=[fault for fault in opened().faults if fault.path.startswith("virtual[")],
-        failover=blocks.names_inside(document, (), "failover"),
+        faults=understood.once("faults of virtual servers", lambda: _faults_inside(understood.loaded.faults)),
+        failover=understood.once("failover services", lambda: blocks.names_inside(document, (), "failover")),
         service=document.get((), "service") or "lvs",
     )
+
+
+def _faults_inside(faults: Iterable[Fault]) -> list[Fault]:
+    return [fault for fault in faults if fault.path.startswith("virtual[")]
 
 
 def _form(virtual: Block | None) -> Form:
@@ -70,6 +76,8 @@ def _page(form: Form, virtual: Block | None, unsaved: Unsaved | None = None, *, 
         faults=faults_at(opened().faults, virtual.path) if virtual is not None else [],
         unsaved=unsaved,
         was_deleted=was_deleted,
+        list_address=list_of_virtual_servers(),
+        is_direct=opened().document.get((), "network") == "direct",
     )
 
 
@@ -104,11 +112,12 @@ def add() -> ResponseReturnValue:
     answer = save([AddBlock(parent="", kind="virtual", name=name, values=ordered)], [])
     if isinstance(answer, Unsaved):
         return _refused(form, None, answer)
-    path = written((Step("virtual", name),))
     tell(answer, _("Virtual server %(name)s is added. It is down until you activate it.", name=name))
+    for doubt in form.doubts():
+        flash(doubt, "warning")
     for note in form.notes:
         flash(note, "info")
-    return redirect(url_for("virtual_servers.show_all", added=path), 303)
+    return redirect(list_of_virtual_servers(len(blocks.names_inside(opened().document, (), "virtual"))), 303)
 
 
 def _values_of_new(form: Form, changes: dict[str, str | None]) -> dict[str, str]:
@@ -161,7 +170,7 @@ def accept() -> ResponseReturnValue:
     tell(answer, _("Virtual server %(name)s saved.", name=name), faults_at(answer.faults, path))
     for note in form.notes:
         flash(note, "info")
-    return redirect(url_for("virtual_servers.show", virtual=path), 303)
+    return redirect(url_for("virtual_servers.show", virtual=path, **kept()), 303)
 
 
 def _refused(form: Form, virtual: Block | None, answer: Unsaved) -> ResponseReturnValue:
@@ -200,7 +209,7 @@ def set_status() -> ResponseReturnValue:
         _("%(name)s is activated.", name=virtual.title) if is_on else _("%(name)s is deactivated.", name=virtual.title)
     )
     tell(answer, done, faults_at(answer.faults, virtual.path) if is_on else ())
-    return redirect(url_for("virtual_servers.show_all"), 303)
+    return redirect(list_of_virtual_servers(), 303)
 
 
 @blueprint.get("/secure/virtual_server/delete")
@@ -212,16 +221,18 @@ def ask_delete() -> ResponseReturnValue:
 def _delete_page(virtual: Block, unsaved: Unsaved | None = None) -> str:
     document = opened().document
     part = Part(virtual.path)
+    servers = blocks.paths_inside(document, virtual.steps, "server")
     return render_template(
         "delete.html",
         block=virtual,
         parent=None,
-        servers=blocks.inside(document, virtual.steps, "server", ("address",)),
+        servers=[blocks.block(document, steps, ("address",)) for steps in servers[:SERVERS_NAMED]],
+        servers_in_all=len(servers),
         live=blocks.live_virtual(virtual.path),
         token=document.token(part),
         text=document.part_text(part),
-        action=url_for("virtual_servers.delete", virtual=virtual.path),
-        back=url_for("virtual_servers.show_all"),
+        action=url_for("virtual_servers.delete", virtual=virtual.path, **kept()),
+        back=list_of_virtual_servers(),
         unsaved=unsaved,
     )
 
@@ -240,4 +251,4 @@ def delete() -> ResponseReturnValue:
     except NoSuchBlock as problem:
         return _list(Unsaved(409, str(problem))), 409
     tell(answer, _("Virtual server %(name)s is deleted.", name=virtual.title))
-    return redirect(url_for("virtual_servers.show_all"), 303)
+    return redirect(list_of_virtual_servers(), 303)

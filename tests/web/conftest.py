@@ -6,7 +6,7 @@ conflicts and edits, and it remembers who called and what.
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -22,23 +22,57 @@ from piranha.config.load import load
 from piranha.engine.caller import Caller
 from piranha.engine.connections import choice, limit_of
 from piranha.engine.keeper import ConfigKeeper, described
-from piranha.errors import ConfigConflict, EditRefused, EngineUnavailable, UnsafePlan
+from piranha.engine.parts import asked_of, shares
+from piranha.engine.questions import of_audit, of_events, page
+from piranha.errors import (
+    ConfigConflict,
+    ConfirmationPending,
+    EditRefused,
+    EngineUnavailable,
+    NothingPending,
+    PiranhaError,
+    UnsafePlan,
+)
 from piranha.messages import (
     AdoptRequest,
     ApplyAnswer,
     ClientConnection,
+    ConfirmAnswer,
     ConnectionsAnswer,
     ConnectionsQuery,
+    History,
     OverrideAnswer,
     Plan,
     PlannedStep,
+    RevertAnswer,
+    RollbackRequest,
     SaveAnswer,
     SavedConfig,
     SaveRequest,
+    VersionText,
+)
+from piranha.monitoring import (
+    OVERRIDES_SHOWN,
+    RunAnswer,
+    SamplesAnswer,
+    StatusQuery,
+    Summary,
+    TrafficSample,
 )
 from piranha.paths import Paths
+from piranha.records import (
+    AuditAnswer,
+    AuditEntry,
+    AuditQuery,
+    EngineEvent,
+    EventsAnswer,
+    EventsQuery,
+    LoginNoted,
+)
+from piranha.router_status import Counts, StatusPart
 from piranha.status import (
     ConfigStatus,
+    ConfirmationStatus,
     EngineStatus,
     Health,
     HealthState,
@@ -51,7 +85,11 @@ from piranha.status import (
     Traffic,
     VirtualServerStatus,
 )
+from piranha.system import lvs_cf
+from piranha.system.boot import local_now
+from piranha.system.record_files import Part
 from piranha.web import create_app
+from piranha.web.throttle import RequestRate
 from tests.plain_browser import Page, PlainBrowser
 
 PASSWORD = "a bridge over 42 fjords"
@@ -110,6 +148,10 @@ class CompiledTemplates(BytecodeCache):
 
 
 COMPILED = CompiledTemplates()
+AT = "2026-11-23T10:30:00+00:00"
+LATER = "2026-11-23T11:30:00+00:00"
+UNHURRIED = RequestRate(at_once=10**9)
+"""The clock of most tests stands still, and some send a thousand requests."""
 
 
 @dataclass
@@ -134,7 +176,11 @@ class Clock:
 
 @dataclass
 class KeeperEngine:
-    """The engine as the GUI sees it, around a real keeper. `is_dead`: nobody answers."""
+    """The engine as the GUI sees it, around a real keeper. `is_dead`: nobody answers.
+
+    `waits`: the Apply that waits for its confirmation, and the text that comes back; `refusing`: what a confirmation, a
+    stop and a start are answered with.
+    """
 
     paths: Paths
     is_dead: bool = False
@@ -147,8 +193,15 @@ class KeeperEngine:
     health: dict[str, Health] = field(default_factory=dict)
     rates: Rates | None = None
     beside: dict[str, Any] = field(default_factory=dict)
+    beside_virtual: dict[str, dict[str, Any]] = field(default_factory=dict)
     connections: list[ClientConnection] = field(default_factory=list)
     not_told: str = ""
+    waits: tuple[ConfirmationStatus, bytes] | None = None
+    refusing: PiranhaError | None = None
+    events: list[EngineEvent] = field(default_factory=list)
+    audit: list[AuditEntry] = field(default_factory=list)
+    record_problem: str = ""
+    samples: tuple[TrafficSample, ...] = ()
 
     @property
     def keeper(self) -> ConfigKeeper:
@@ -158,6 +211,10 @@ class KeeperEngine:
         version = self.keeper.saved_version()
         assert version is not None
         self.keeper.note_applied(version)
+
+    def end_waiting(self, kind: str, sentence: str) -> None:
+        self.waits = None
+        self.events.append(EngineEvent(len(self.events) + 1, AT, kind, "", sentence))
 
     def named(self, name: str) -> list[Call]:
         return [call for call in self.calls if call.name == name]
@@ -175,9 +232,9 @@ class KeeperClient(EngineClient):
         if self.engine.is_dead:
             raise EngineUnavailable("The engine does not answer on its socket (nobody listens there).")
 
-    def config(self) -> SavedConfig:
-        self._note("config")
-        return self.engine.keeper.saved()
+    def config(self, known: str = "") -> SavedConfig:
+        self._note("config", known)
+        return self.engine.keeper.saved(known)
 
     def create(self) -> SaveAnswer:
         self._note("create")
@@ -187,14 +244,31 @@ class KeeperClient(EngineClient):
         self._note("config" if dry_run else "adopt", name)
         return self.engine.keeper.adopt(AdoptRequest(content, token, name, dry_run), Caller(self.user))
 
+    def audit_login(self, what: str, refused: str = "") -> LoginNoted:
+        self._note("audit_login", (what, refused))
+        return LoginNoted(len(self.engine.named("audit_login")))
+
     def running(self) -> SavedConfig:
         self._note("running")
         version = self.engine.keeper.running_version()
         return described("running.cf", None if version is None else version.raw)
 
+    def history(self) -> History:
+        self._note("history")
+        self.engine.keeper.catch_up()
+        return self.engine.keeper.history()
+
+    def version(self, number: int) -> VersionText:
+        self._note("version", number)
+        return self.engine.keeper.version(number)
+
+    def rollback(self, number: int, token: str = "", *, dry_run: bool = False) -> SaveAnswer:
+        self._note("version" if dry_run else "rollback", (number, token))
+        return self.engine.keeper.rollback(RollbackRequest(number, token, dry_run), Caller(self.user, self.from_))
+
     def save(self, edits: Any, expected: Any) -> SaveAnswer:
         self._note("save", (list(edits), list(expected)))
-        return self.engine.keeper.save(SaveRequest(list(edits), list(expected)), Caller(self.user))
+        return self.engine.keeper.save(SaveRequest(list(edits), list(expected)), Caller(self.user, self.from_))
 
     def plan(self) -> Plan:
         self._note("plan")
@@ -206,29 +280,90 @@ class KeeperClient(EngineClient):
             "--- running\n+++ saved\n@@ -1 +1 @@\n-serial_no = 7\n+serial_no = 8 <b>\n" if is_new else "",
             (PlannedStep("Add TCP 192.0.2.80:80.", "It has 312 connections."),) if is_new else (),
             load(saved.text).faults,
-            (self.engine.unsafe,) if self.engine.unsafe else (),
+            (*self._pending(), self.engine.unsafe) if self.engine.unsafe else self._pending(),
             (self.engine.unsafe,) if self.engine.unsafe.startswith("It would empty") else (),
         )
 
-    def apply(self, token: str = "", force: bool = False, removes_at_once: bool = False) -> ApplyAnswer:
-        self._note("apply", (token, force, removes_at_once))
-        saved = self.engine.keeper.saved_version()
+    def _pending(self) -> tuple[str, ...]:
+        waits = self.engine.waits
+        return () if waits is None else (f"The Apply by {waits[0].who} waits for its confirmation.",)
+
+    def apply(
+        self, token: str = "", force: bool = False, removes_at_once: bool = False, confirm_s: int = 0
+    ) -> ApplyAnswer:
+        self._note("apply", (token, force, removes_at_once, confirm_s))
+        saved, running = self.engine.keeper.saved_version(), self.engine.keeper.running_version()
         assert saved is not None
+        if pending := self._pending():
+            raise ConfirmationPending(pending[0])
         if token and token != saved.token:
             raise ConfigConflict("", saved.loaded.document.text)
         if self.engine.unsafe and not force:
             raise UnsafePlan(self.engine.unsafe)
+        if confirm_s:
+            before = (running.token, running.serial_no, running.raw) if running is not None else ("", None, b"")
+            times = ("2026-11-23T10:30:00+00:00", confirm_s, confirm_s - 0.4, "2026-11-23T10:31:00+00:00")
+            waits = ConfirmationStatus(saved.token, saved.serial_no, *before[:2], self.user, self.from_, *times)
+            self.engine.waits = (waits, before[2])
         self.engine.apply_now()
-        return ApplyAnswer(saved.token, saved.serial_no, (PlannedStep("Add TCP 192.0.2.80:80.", ""),), ())
+        steps = (PlannedStep("Add TCP 192.0.2.80:80.", ""),)
+        return ApplyAnswer(saved.token, saved.serial_no, steps, (), self.engine.waits[0] if self.engine.waits else None)
 
-    def override(self, server: str, kind: str, weight: int = 0) -> OverrideAnswer:
-        self._note("override", (server, kind, weight))
+    def confirm(self, token: str = "") -> ConfirmAnswer:
+        self._note("confirm", token)
+        waits, _ = self._require_waiting(token)
+        self.engine.end_waiting("confirmed", f"The Apply by {waits.who} was confirmed.")
+        return ConfirmAnswer(waits.token, waits.serial_no)
+
+    def revert(self, token: str = "") -> RevertAnswer:
+        self._note("revert", token)
+        waits, before = self._require_waiting(token)
+        keeper = self.engine.keeper
+        number, what = None, "lvs.cf is what somebody saved meanwhile: it stays, not applied."
+        try:
+            number = keeper.revert(waits.token, before, Caller("engine")).number
+            what = "What ran before runs again, and is lvs.cf again."
+            self.engine.apply_now()
+        except ConfigConflict:
+            lvs_cf.write(keeper.paths, keeper.paths.running_cf, before)
+        sentence = f"The Apply by {waits.who} of {waits.applied_at} was not confirmed. {what}"
+        self.engine.end_waiting("reverted", sentence)
+        return RevertAnswer(waits.before_token, waits.before_serial_no, (), number, sentence)
+
+    def _require_waiting(self, token: str) -> tuple[ConfirmationStatus, bytes]:
+        if self.engine.refusing is not None:
+            raise self.engine.refusing
+        if self.engine.waits is None or self.engine.waits[0].token != token:
+            raise NothingPending("No Apply waits for a confirmation.")
+        return self.engine.waits
+
+    def events(self, query: EventsQuery) -> EventsAnswer:
+        self._note("events", query)
+        choice = of_events(query, local_now())
+
+        def matches(event: EngineEvent) -> bool:
+            return not choice.kinds or event.kind in choice.kinds
+
+        found = page([Part(1, lambda: reversed(self.engine.events))], choice, matches, lambda each: each.at)
+        return EventsAnswer(found.records, found.next, len(self.engine.events), AT, self.engine.record_problem)
+
+    def audit(self, query: AuditQuery) -> AuditAnswer:
+        self._note("audit", query)
+        choice = of_audit(query, local_now())
+        found = page([Part(1, lambda: reversed(self.engine.audit))], choice, lambda each: True, lambda each: each.at)
+        return AuditAnswer(found.records, found.next, len(self.engine.audit), AT, self.engine.record_problem)
+
+    def override(self, server: str, kind: str, weight: int = 0, *, until: str = "", for_s: int = 0) -> OverrideAnswer:
+        self._note("override", (server, kind, weight, until, for_s))
         if "[web" not in server:
             raise EditRefused(server, "", f"{server} is not in what runs.")
         number = len(self.engine.overrides) + 1
-        made = OverrideStatus(number, kind, server, server, weight, self.user, self.from_, "2026-11-23T10:00:00+00:00")
+        ends = (LATER, float(for_s)) if for_s else ("", None)
+        made = OverrideStatus(
+            number, kind, server, server, weight, self.user, self.from_, "2026-11-23T10:00:00+00:00", *ends
+        )
         self.engine.overrides.append(made)
-        return OverrideAnswer((server,))
+        return OverrideAnswer((server,), (), ends[0])
 
     def clear(self, server: str, kind: str = "") -> OverrideAnswer:
         self._note("clear", (server, kind))
@@ -244,12 +379,74 @@ class KeeperClient(EngineClient):
             tuple(found[:limit]), len(found), len(found), True, limit, source, at, self.engine.not_told
         )
 
-    def status(self) -> EngineStatus:
-        self._note("status")
+    def samples(self, virtual: str) -> SamplesAnswer:
+        self._note("samples", virtual)
+        name = next((each.name for each in self._status().virtual_servers if each.path == virtual), "")
+        return SamplesAnswer(virtual, name, 15.0, 3600.0, AT, self.engine.samples if name else ())
+
+    def stop(self) -> RunAnswer:
+        self._note("stop")
+        if self.engine.refusing is not None:
+            raise self.engine.refusing
+        was, self.engine.state = self.engine.state, RunState.STOPPED
+        self.engine.reason = f"by {self.user} at {AT}"
+        sentence = "LVS is stopped: one virtual server was taken down, addresses first."
+        return RunAnswer(was is not RunState.STOPPED, self.engine.state, sentence)
+
+    def start(self) -> RunAnswer:
+        self._note("start")
+        if self.engine.refusing is not None:
+            raise self.engine.refusing
+        self.engine.state, self.engine.reason = RunState.RUNNING, ""
+        messages = ("lvs.cf has errors <in> what would run.",) if self.engine.unsafe else ()
+        return RunAnswer(True, RunState.RUNNING, "LVS runs lvs.cf, serial_no 7.", (), messages)
+
+    def summary(self) -> Summary:
+        self._note("summary")
+        told = self._status()
+        shared = {each.name: getattr(told, each.name) for each in fields(Summary) if each.name != "overrides_in_all"}
+        shared["overrides"] = told.overrides[:OVERRIDES_SHOWN]
+        return Summary(**shared, overrides_in_all=len(told.overrides))
+
+    def status(self, query: StatusQuery | None = None) -> EngineStatus:
+        self._note("status", query)
+        told, paths = self._status(), query.path.split("\n") if query is not None and query.path else None
+        if paths is None:
+            return told if query is None else self._part(told, query)
+        picked = (
+            replace(each, servers=tuple(server for server in each.servers if {each.path, server.path} & {*paths}))
+            for each in told.virtual_servers
+        )
+        return replace(told, virtual_servers=tuple(each for each in picked if each.servers or each.path in paths))
+
+    def _part(self, told: EngineStatus, query: StatusQuery) -> EngineStatus:
+        """Return what matches, page by page: a text in names, and servers that are not up."""
+        asked = asked_of(query)
+        assert asked is not None
+        found = [
+            each
+            for each in told.virtual_servers
+            if each.is_active
+            and asked.text in each.name
+            and (not asked.is_trouble or each.refused or each.counts.up < each.counts.servers)
+        ]
+        first = min(asked.first, len(found))
+        those = found[first - 1 :][: asked.limit] if found else []
+        rows = shares([len(each.servers) for each in those], asked.servers)
+        cut = tuple(
+            replace(each, servers=each.servers[:count], matching=len(each.servers))
+            for each, count in zip(those, rows, strict=True)
+        )
+        numbers = (len(told.faults), len(told.pending), len(told.foreign), len(told.overrides), len(told.addresses), 0)
+        return replace(told, virtual_servers=cut, part=StatusPart(first, len(found), *numbers))
+
+    def _status(self) -> EngineStatus:
         keeper = self.engine.keeper
         saved, running = keeper.saved(), keeper.running_version()
         services = (
-            () if running is None or self.engine.state is RunState.IDLE else running.loaded.cluster.virtual_servers
+            running.loaded.cluster.virtual_servers
+            if running is not None and self.engine.state is RunState.RUNNING
+            else ()
         )
         return EngineStatus(
             state=self.engine.state,
@@ -281,14 +478,34 @@ class KeeperClient(EngineClient):
                     is_active=each.is_active,
                     refused=self.engine.refused(each.name),
                     servers=tuple(self._server(server) for server in each.servers),
+                    counts=self._counts(each.servers),
+                    **self.engine.beside_virtual.get(each.name, {}),
                 )
                 for each in services
             ),
             overrides=tuple(self.engine.overrides),
             processes=(ProcessStatus("lvs", 4711, "keeps lvs.cf", 75.0),),
             faults=(),
+            confirmation=self.engine.waits[0] if self.engine.waits is not None else None,
+            counts=self._all_counts([each for each in services if each.is_active]),
             **self.engine.beside,
         )
+
+    def _all_counts(self, virtuals: Any) -> Counts:
+        found = self._counts([server for virtual in virtuals for server in virtual.servers])
+        not_served = sum(bool(self.engine.refused(virtual.name)) for virtual in virtuals)
+        drained = sum(each.kind == "drain" for each in self.engine.overrides)
+        connections = 3 * found.servers
+        return replace(
+            found, virtual_servers=len(virtuals), not_served=not_served, drained=drained, connections=connections
+        )
+
+    def _counts(self, servers: Any) -> Counts:
+        states = [self._server(server).health.state for server in servers if server.is_active]
+        up, down = states.count(HealthState.UP), states.count(HealthState.DOWN)
+        inactive = len(servers) - len(states)
+        unknown = len(states) - up - down
+        return Counts(1, servers=len(servers), up=up, down=down, unknown=unknown, inactive=inactive)
 
     def _server(self, server: Any) -> ServerStatus:
         unknown = Health(HealthState.UNKNOWN, "not checked yet", None, Source("nanny", None))
@@ -315,6 +532,24 @@ class InProcessBrowser(PlainBrowser):
         self.address = address
         self.answer: TestResponse | None = None
         self.extra: dict[str, str] = {}
+
+    @property
+    def session_cookie(self) -> str:
+        """Return the value of the cookie of the session."""
+        cookie = self.client.get_cookie(self._cookie_name())
+        assert cookie is not None
+        return cookie.value
+
+    @session_cookie.setter
+    def session_cookie(self, value: str) -> None:
+        self.client.set_cookie(self._cookie_name(), value)
+
+    def lose_cookie(self) -> None:
+        """Forget the session's cookie, as a browser that was closed."""
+        self.client.delete_cookie(self._cookie_name())
+
+    def _cookie_name(self) -> str:
+        return str(self.client.application.config["SESSION_COOKIE_NAME"])
 
     def _exchange(self, method: str, url: str, body: str | None) -> Page:
         for _ in range(10):
@@ -359,6 +594,7 @@ def paths(tmp_path: Path, password_line: str) -> Paths:
 def engine(paths: Paths) -> KeeperEngine:
     """Give the engine behind the GUI; what is in lvs.cf is applied."""
     made = KeeperEngine(paths)
+    made.keeper.catch_up()
     made.apply_now()
     return made
 
@@ -377,7 +613,7 @@ def make_app(paths: Paths, engine: KeeperEngine, clock: Clock) -> Callable[[], F
         def engine_for(user: str, from_: str) -> EngineClient:
             return KeeperClient(engine, user, from_)
 
-        made = create_app(paths, engine_for=engine_for, wall_clock=clock, steady_clock=clock)
+        made = create_app(paths, engine_for=engine_for, wall_clock=clock, steady_clock=clock, rate=UNHURRIED)
         made.jinja_env.bytecode_cache = COMPILED
         return made
 
@@ -461,6 +697,13 @@ def every_secure_page() -> list[str]:
         f"/secure/real_server/delete?{web1}",
         f"/secure/monitoring_scripts?{http}",
         "/secure/plan",
+        "/secure/confirm",
+        "/secure/history",
+        "/secure/history/version?number=1",
+        "/secure/history/diff?old=1&new=running",
+        "/secure/history/restore?number=1",
+        "/secure/events",
+        "/secure/audit",
         "/secure/adopt",
         "/secure/introduction",
         "/secure/help",

@@ -68,7 +68,7 @@ def test_where_there_is_no_lvs_cf_one_is_brought_in(browser, paths, watched):
     page = browser.open("/secure/global_settings").follow("adopt an lvs.cf")
     assert page.status == 200
     done = page.fill("Or its text", OLD).press("Look at it").press("Save as lvs.cf")
-    assert done.status == 200 and paths.lvs_cf.read_text() == OLD.replace("serial_no = 3", "serial_no = 4")
+    assert done.status == 200 and paths.lvs_cf.read_text() == OLD.replace("serial_no = 3", "serial_no = 8")
 
 
 def test_an_lvs_cf_that_came_meanwhile_is_not_overwritten(browser, paths):

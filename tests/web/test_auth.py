@@ -1,62 +1,34 @@
-"""Log-in, log-out, sessions, and that nothing is open that should not be."""
+"""Log-in and who gets in: the password, the delays, the audit. Numbers are those of the reference for the GUI, 7."""
 
-import re
+import importlib
 import threading
 from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 
 from piranha import passwords
 from piranha.paths import Paths
-from piranha.web import sessions
-from piranha.web.auth import OPEN, own_address
+from piranha.web.auth import NOTES_AT_ONCE, OPEN, own_address
 from piranha.web.throttle import Throttle, delay_s
-from tests.web.conftest import PASSWORD, Clock, InProcessBrowser, KeeperEngine, Watched
+from tests.web.conftest import PASSWORD, Clock, InProcessBrowser, KeeperClient, KeeperEngine, Watched
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "FROB")
 SECRETS = ("192.0.2.", "web1", "serial_no", "virtual[")
-
-
-def every_address(app: Flask) -> list[str]:
-    """Return the address of every route, with arguments that would show something."""
-    found = ["/nowhere", "/secure/", "/secure/nowhere", "/secure/../secure/control", "//secure/control"]
-    for rule in app.url_map.iter_rules():
-        if rule.endpoint not in OPEN:
-            found.append(f"{rule.rule}?virtual=virtual%5Bhttp%5D&server=virtual%5Bhttp%5D.server%5Bweb1%5D")
-    assert len(found) > 30
-    return found
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_without_a_session_nothing_is_shown_and_nothing_changed(
-    app: Flask, stranger: InProcessBrowser, watched: Watched, engine: KeeperEngine, method: str
-) -> None:
-    for address in every_address(app):
-        body = urlencode({"do": "activate", "token": "x"}) if method in ("POST", "PUT", "PATCH", "DELETE") else None
-        answer = stranger.raw(method, address, body)
-        assert answer.status_code in (303, 401), (method, address, answer.status_code)
-        assert not any(secret in answer.get_data(as_text=True).partition("?next=")[0] for secret in SECRETS)
-        if answer.status_code == 303:
-            assert answer.headers["Location"].startswith("/login?next=")
-    assert watched.is_untouched()
-    assert engine.calls == []
 
 
 def test_what_is_open_is_what_the_manual_says_and_no_more() -> None:
     assert {"auth.login", "pages.welcome", "pages.about_login", "static", "bootstrap.static"} == OPEN
 
 
-def test_open_pages_show_nothing_of_the_configuration(stranger: InProcessBrowser) -> None:
+def test_7_37_open_pages_show_nothing_of_the_configuration(stranger: InProcessBrowser) -> None:
     for address in ("/", "/about_login", "/login"):
         page = stranger.open(address)
         assert page.status == 200
         assert not any(secret in page.html for secret in SECRETS)
 
 
-def test_the_right_password_leads_to_control_and_monitoring(stranger: InProcessBrowser) -> None:
+def test_7_13_the_right_password_leads_to_control_and_monitoring(stranger: InProcessBrowser) -> None:
     page = stranger.log_in(PASSWORD)
     assert page.status == 200
     assert page.read.headings[0] == "CONTROL / MONITORING"
@@ -73,7 +45,9 @@ def test_the_right_password_leads_to_control_and_monitoring(stranger: InProcessB
         ("x" * 9000, "y"),
     ],
 )
-def test_a_wrong_log_in_is_refused_with_the_same_words(stranger: InProcessBrowser, user: str, password: str) -> None:
+def test_7_13_a_wrong_log_in_is_refused_with_the_same_words(
+    stranger: InProcessBrowser, user: str, password: str
+) -> None:
     page = stranger.open("/login").fill("User", user).fill("Password", password).press("Login")
     assert page.status == 401
     assert "User name or password is wrong." in page.text
@@ -90,7 +64,7 @@ def test_another_line_of_the_password_file_is_no_account(
 
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n", "piranha:\n", "piranha:plain text\n"])
-def test_without_a_password_nobody_gets_in_and_the_page_says_what_to_do(
+def test_7_7_without_a_password_nobody_gets_in_and_the_page_says_what_to_do(
     paths: Paths, stranger: InProcessBrowser, text: str | None
 ) -> None:
     if text is None:
@@ -137,7 +111,7 @@ def test_guesses_that_arrive_together_do_not_all_pass_before_the_first_one_fails
     assert sorted(statuses) == [401, *[429] * 7]
 
 
-def test_failures_make_an_address_wait_longer_and_longer_but_never_for_good(
+def test_7_13_failures_make_an_address_wait_longer_and_longer_but_never_for_good(
     stranger: InProcessBrowser, log_in: Callable[..., InProcessBrowser], clock: Clock
 ) -> None:
     waited = []
@@ -181,117 +155,6 @@ def test_the_memory_of_failures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     assert [throttle.wait_s(f"192.0.2.{last}", 0.0) > 0 for last in range(5)] == [False, False, True, True, True]
 
 
-def test_a_new_password_ends_the_session_at_the_next_request(paths: Paths, browser: InProcessBrowser) -> None:
-    assert browser.raw("GET", "/secure/control").status_code == 200
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    paths.passwd.write_text(f"piranha:{cheap.hash('another one entirely')}\n")
-    assert browser.raw("GET", "/secure/control").status_code == 303
-    assert "Your session has ended" in browser.open("/secure/control").text
-
-
-def test_the_same_password_set_again_ends_the_session_too(paths: Paths, browser: InProcessBrowser) -> None:
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    paths.passwd.write_text(f"piranha:{cheap.hash(PASSWORD)}\n")
-    assert browser.raw("GET", "/secure/control").status_code == 303
-
-
-def test_a_removed_password_file_ends_the_session(paths: Paths, browser: InProcessBrowser) -> None:
-    paths.passwd.unlink()
-    assert browser.raw("GET", "/secure/control").status_code == 303
-
-
-def test_a_session_expires_after_half_an_hour_without_activity(browser: InProcessBrowser, clock: Clock) -> None:
-    for _ in range(3):
-        clock.now += 29 * 60
-        assert browser.raw("GET", "/secure/control").status_code == 200
-    clock.now += 30 * 60
-    assert browser.raw("GET", "/secure/control").status_code == 303
-
-
-def test_a_page_that_refreshes_itself_is_no_activity(browser: InProcessBrowser, clock: Clock) -> None:
-    page = browser.open("/secure/control?auto=1")
-    found = re.search(r'http-equiv="refresh" content="10; url=([^"]+)"', page.html)
-    assert found is not None
-    address = found[1].replace("&amp;", "&")
-    for _ in range(2):
-        clock.now += 14 * 60
-        assert browser.raw("GET", address).status_code == 200
-    clock.now += 14 * 60
-    assert browser.raw("GET", address).status_code == 303
-
-
-def test_a_session_ends_after_twelve_hours_whatever_was_done(browser: InProcessBrowser, clock: Clock) -> None:
-    for _ in range(12 * 3):
-        assert browser.raw("GET", "/secure/control").status_code == 200
-        clock.now += 20 * 60
-    assert browser.raw("GET", "/secure/control").status_code == 303
-
-
-def test_log_out_ends_the_session_on_the_server(
-    app: Flask, browser: InProcessBrowser, make_app: Callable[[], Flask]
-) -> None:
-    cookie = browser.client.get_cookie("piranha")
-    assert cookie is not None
-    assert "You are logged out." in browser.open("/secure/control").press("LOG OUT").text
-    for served in (app, make_app()):
-        thief = InProcessBrowser(served)
-        thief.client.set_cookie("piranha", cookie.value)
-        assert thief.raw("GET", "/secure/control").status_code == 303
-
-
-def test_log_out_is_no_link(browser: InProcessBrowser) -> None:
-    assert browser.raw("GET", "/logout").status_code == 405
-    assert browser.raw("GET", "/secure/control").status_code == 200
-
-
-def test_sessions_survive_a_restart_of_the_gui(browser: InProcessBrowser, make_app: Callable[[], Flask]) -> None:
-    cookie = browser.client.get_cookie("piranha")
-    assert cookie is not None
-    again = InProcessBrowser(make_app())
-    again.client.set_cookie("piranha", cookie.value)
-    assert again.raw("GET", "/secure/control").status_code == 200
-
-
-def test_the_signing_key_is_private_and_made_anew_if_it_was_cut_short(
-    paths: Paths, make_app: Callable[[], Flask]
-) -> None:
-    make_app()
-    key = paths.gui_state / sessions.KEY_FILE
-    assert key.stat().st_mode & 0o777 == 0o600
-    assert len(key.read_text().strip()) == 64
-    key.write_text("abc")
-    assert len(make_app().config["SECRET_KEY"]) == 64
-
-
-def test_a_cookie_signed_with_another_key_is_worth_nothing(
-    paths: Paths, browser: InProcessBrowser, make_app: Callable[[], Flask]
-) -> None:
-    cookie = browser.client.get_cookie("piranha")
-    assert cookie is not None
-    (paths.gui_state / sessions.KEY_FILE).unlink()
-    again = InProcessBrowser(make_app())
-    again.client.set_cookie("piranha", cookie.value)
-    assert again.raw("GET", "/secure/control").status_code == 303
-
-
-def test_the_cookie_is_for_this_site_alone_and_not_for_scripts(stranger: InProcessBrowser) -> None:
-    given = stranger.raw("GET", "/login").headers["Set-Cookie"]
-    assert "HttpOnly" in given
-    assert "SameSite=Lax" in given
-    assert "Path=/" in given
-
-
-def test_what_was_known_before_the_log_in_is_worth_nothing_after_it(
-    stranger: InProcessBrowser, watched: Watched
-) -> None:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', stranger.open("/login").html)
-    assert found is not None
-    stranger.log_in(PASSWORD)
-    body = urlencode({"csrf_token": found[1], "do": "enable"})
-    assert stranger.raw("POST", "/secure/redundancy", body).status_code == 400
-    assert watched.is_untouched()
-
-
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -319,49 +182,6 @@ def test_after_the_log_in_the_wanted_page_is_shown(stranger: InProcessBrowser) -
     assert page.url.endswith("/secure/virtual_server?virtual=virtual%5Bhttp%5D")
 
 
-def test_a_form_sent_after_the_session_ended_comes_back_after_the_log_in(
-    browser: InProcessBrowser, clock: Clock, watched: Watched
-) -> None:
-    page = browser.open("/secure/virtual_servers").follow("Edit http").fill("Re-entry Time", "77")
-    clock.now += 31 * 60
-    page = page.press("ACCEPT")
-    assert page.status == 401
-    assert "Log in, and you get back what you typed." in page.text
-    page = page.fill("Password", "wrong").press("Login")
-    assert page.status == 401
-    clock.now += 2
-    page = page.fill("Password", PASSWORD).press("Login")
-    assert "You are logged in again." in page.text
-    assert watched.is_untouched()
-    page = page.press("Continue")
-    assert page.status == 200
-    assert watched.changed_lines() == ["-      reentry = 15", "+      reentry = 77"]
-
-
-def test_a_form_of_another_site_is_not_kept_for_after_the_log_in(stranger: InProcessBrowser, watched: Watched) -> None:
-    stranger.open("/login")
-    body = urlencode({"do": "deactivate", "csrf_token": "made-up"})
-    answer = stranger.raw("POST", "/secure/virtual_server/status?virtual=virtual%5Bhttp%5D", body)
-    assert answer.status_code == 401
-    assert "held" not in answer.get_data(as_text=True)
-    assert watched.is_untouched()
-
-
-@pytest.mark.parametrize("token", ["", "made-up", None])
-def test_every_post_needs_the_token_of_its_session(
-    app: Flask, browser: InProcessBrowser, watched: Watched, engine: KeeperEngine, token: str | None
-) -> None:
-    posts = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
-    assert len(posts) >= 14
-    engine.calls.clear()
-    for rule in posts:
-        fields = {"do": "activate", "token": "x", "name": "n"} | ({} if token is None else {"csrf_token": token})
-        address = f"{rule.rule}?virtual=virtual%5Bhttp%5D&server=virtual%5Bhttp%5D.server%5Bweb1%5D"
-        assert browser.raw("POST", address, urlencode(fields)).status_code == 400, rule.rule
-    assert watched.is_untouched()
-    assert not [call for call in engine.calls if call.name not in ("config", "status")]
-
-
 def test_the_token_of_another_session_is_worth_nothing(
     log_in: Callable[..., InProcessBrowser], watched: Watched
 ) -> None:
@@ -379,7 +199,7 @@ def test_a_form_from_before_the_last_log_in_can_be_sent_again_where_the_browser_
 ) -> None:
     browser = log_in()
     page = browser.open("/secure/virtual_servers").follow("Edit http").fill("Re-entry Time", "78")
-    browser.client.delete_cookie("piranha")
+    browser.lose_cookie()
     assert browser.log_in(PASSWORD).status == 200
     refused = page.press("ACCEPT")
     assert refused.status == 400
@@ -390,53 +210,11 @@ def test_a_form_from_before_the_last_log_in_can_be_sent_again_where_the_browser_
     assert watched.changed_lines() == ["-      reentry = 15", "+      reentry = 78"]
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}],
-)
-def test_a_form_that_another_site_sent_is_refused(
-    browser: InProcessBrowser, watched: Watched, headers: dict[str, str]
-) -> None:
-    page = browser.open("/secure/virtual_servers")
-    browser.extra = headers
-    assert page.press("Deactivate http").status == 403
-    assert watched.is_untouched()
-
-
 def test_our_own_origin_is_let_through(browser: InProcessBrowser, watched: Watched) -> None:
     page = browser.open("/secure/virtual_servers")
     browser.extra = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
     assert page.press("Deactivate http").status == 200
     assert not watched.is_untouched()
-
-
-def test_an_old_hash_is_named_in_a_banner(paths: Paths, stranger: InProcessBrowser) -> None:
-    # apr1, as old htpasswd programs wrote it; the password is "secret word".
-    from passlib.hash import apr_md5_crypt
-
-    paths.passwd.write_text(f"piranha:{apr_md5_crypt.hash('secret word')}\n")
-    page = stranger.open("/login").fill("Password", "secret word").press("Login")
-    assert "The password is stored in an old way" in page.text
-
-
-def test_every_page_carries_the_headers_that_keep_it_to_itself(
-    browser: InProcessBrowser, stranger: InProcessBrowser
-) -> None:
-    for who, address in ((browser, "/secure/control"), (stranger, "/"), (stranger, "/login"), (browser, "/nowhere")):
-        headers = who.raw("GET", address).headers
-        policy = headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "frame-ancestors 'none'" in policy
-        assert "unsafe" not in policy
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
-        assert headers["Cache-Control"] == "no-store"
-
-
-def test_a_body_that_is_too_big_is_refused(browser: InProcessBrowser, watched: Watched) -> None:
-    answer = browser.raw("POST", "/secure/global_settings", "a=" + "x" * 2_000_000)
-    assert answer.status_code in (400, 413)
-    assert watched.is_untouched()
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "[", "nonsense"])
@@ -448,21 +226,157 @@ def test_an_origin_that_is_none_is_another_site(browser: InProcessBrowser, watch
     assert watched.is_untouched()
 
 
-def test_the_end_of_a_session_is_told_once(browser: InProcessBrowser, clock: Clock) -> None:
-    clock.now += 31 * 60
-    for _ in range(3):
-        assert browser.raw("GET", "/secure/control").status_code == 303
-    assert browser.open("/login").text.count("Your session has ended.") == 1
-
-
-@pytest.mark.parametrize(("site", "is_kept"), [("same-origin", True), ("none", False)])
-def test_a_form_sent_without_any_cookie_is_kept_if_the_browser_vouches_for_it(
-    stranger: InProcessBrowser, watched: Watched, site: str, is_kept: bool
+@pytest.mark.parametrize("user", ["piranha", "root", "guest", "", "x" * 9000])
+@pytest.mark.parametrize("has_password", [True, False])
+def test_every_wrong_log_in_costs_the_same_whoever_it_is_for(
+    paths: Paths, stranger: InProcessBrowser, monkeypatch: pytest.MonkeyPatch, user: str, has_password: bool
 ) -> None:
-    stranger.extra = {"Sec-Fetch-Site": site}
-    page = stranger.send("/secure/global_settings", [("primary", "192.0.2.77"), ("csrf_token", "from before")])
-    assert page.status == 401
-    assert ("192.0.2.77" in page.html) is is_kept
-    page = page.fill("Password", PASSWORD).press("Login")
-    assert ("192.0.2.77" in page.text) is is_kept
+    stored = passwords.hash_of("another one entirely")
+    if has_password:
+        paths.passwd.write_text(f"piranha:{stored}\n")
+    else:
+        paths.passwd.unlink()
+    verified: list[str] = []
+    verify: Callable[..., bool] = passwords._CONTEXT.verify
+
+    def counted(secret: bytes, against: str) -> bool:
+        verified.append(against.rpartition("$")[0].rpartition("$")[0])
+        return verify(secret, against)
+
+    monkeypatch.setattr(passwords._CONTEXT, "verify", counted)
+    assert stranger.open("/login").fill("User", user).fill("Password", "wrong").press("Login").status == 401
+    assert verified == [stored.rpartition("$")[0].rpartition("$")[0]], "one argon2 hash with our own parameters"
+
+
+def test_an_address_that_must_wait_costs_no_hash(stranger: InProcessBrowser, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stranger.open("/login").fill("Password", "wrong").press("Login").status == 401
+    monkeypatch.setattr(passwords, "verify", lambda *_: pytest.fail("it must not look"))
+    assert stranger.open("/login").fill("Password", "wrong").press("Login").status == 429
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "must_wait"),
+    [
+        ("2001:db8:7:7::1", "2001:db8:7:7:ffff::2", True),
+        ("2001:db8:7:7::1", "2001:db8:7:8::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::1", "127.0.0.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+def test_whoever_fails_holds_up_the_own_address_or_ipv6_network_and_nobody_else(
+    app: Flask, first: str, second: str, must_wait: bool
+) -> None:
+    page = InProcessBrowser(app, first).open("/login")
+    assert page.fill("Password", "wrong").press("Login").status == 401
+    other = InProcessBrowser(app, second).open("/login").fill("Password", PASSWORD).press("Login")
+    assert other.status == (429 if must_wait else 200)
+
+
+def test_a_flood_from_a_thousand_networks_locks_the_only_account_out_for_nobody_else(
+    app: Flask, engine: KeeperEngine, log_in: Callable[..., InProcessBrowser]
+) -> None:
+    throttle = app.extensions["piranha"].throttle
+    for network in range(1000):
+        for _ in range(30):
+            throttle.failed(f"2001:db8:{network:x}::1", 0.0)
+    assert log_in("192.0.2.200").raw("GET", "/secure/control").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["apr_md5_crypt", "ldap_sha1", "des_crypt"])
+def test_an_old_hash_is_named_on_every_page_with_the_cure(
+    paths: Paths, stranger: InProcessBrowser, every_secure_page: list[str], kind: str
+) -> None:
+    old = getattr(importlib.import_module("passlib.hash"), kind)
+    paths.passwd.write_text(f"piranha:{old.hash('secret')}\n")
+    assert stranger.open("/login").fill("Password", "secret").press("Login").status == 200
+    for address in every_secure_page:
+        page = stranger.open(address)
+        assert "The password is stored in an old way that is quickly guessed." in page.text, address
+        assert "piranha-passwd" in page.text
+    paths.passwd.write_text(f"piranha:{passwords.hash_of(PASSWORD)}\n")
+    assert "stored in an old way" not in stranger.log_in(PASSWORD).text
+
+
+def test_7_45_change_password_leads_to_a_page_that_says_how_and_changes_nothing(
+    browser: InProcessBrowser, watched: Watched, paths: Paths
+) -> None:
+    line = paths.passwd.read_text()
+    page = browser.open("/secure/control").follow("CHANGE PASSWORD")
+    assert page.read.headings[0] == "PASSWORD"
+    for words in (
+        "the user piranha",
+        "# piranha-passwd",
+        "takes effect immediately",
+        "no proper noun",
+        "This page changes nothing",
+    ):
+        assert words in page.text
+    assert [button.text for form in page.read.forms for button in form.buttons] == ["LOG OUT"]
+    assert browser.raw("POST", "/secure/password", "").status_code == 405
+    assert paths.passwd.read_text() == line
     assert watched.is_untouched()
+
+
+def told(engine: KeeperEngine) -> list[tuple[object, ...]]:
+    return [(call.user, call.from_, *call.what) for call in engine.named("audit_login")]
+
+
+def test_the_audit_is_told_of_log_ins_refusals_and_log_outs(app: Flask, engine: KeeperEngine, clock: Clock) -> None:
+    browser = InProcessBrowser(app, "192.0.2.7")
+    browser.open("/login").fill("Password", "wrong").press("Login")
+    browser.open("/login").fill("Password", PASSWORD).press("Login")  # too early: nobody looked at it
+    clock.now += 1
+    browser.open("/login").fill("User", "my-Secret-77").fill("Password", PASSWORD).press("Login")
+    clock.now += 2
+    browser.log_in(PASSWORD).press("LOG OUT")
+    assert told(engine) == [
+        ("piranha", "192.0.2.7", "login", "wrong password"),
+        ("", "192.0.2.7", "login", "no such user"),  # what was typed there may be a password
+        ("piranha", "192.0.2.7", "login", ""),
+        ("piranha", "192.0.2.7", "logout", ""),
+    ]
+
+
+def test_an_engine_that_does_not_answer_keeps_nobody_out_and_nobody_in(
+    app: Flask, engine: KeeperEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.is_dead = True
+    browser = InProcessBrowser(app)
+    assert browser.open("/login").fill("Password", PASSWORD).press("Login").status == 200
+    assert "the audit misses a login: The engine does not answer" in caplog.text
+    assert "You are logged out." in browser.open("/secure/help").press("LOG OUT").text
+    assert browser.raw("GET", "/secure/control").status_code == 303
+
+
+def test_an_engine_that_hangs_is_waited_for_after_the_answer_and_not_by_all_threads(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from_engine, asked = threading.Event(), threading.Semaphore(0)
+
+    def hang(client: KeeperClient, what: str, refused: str = "") -> None:
+        asked.release()
+        from_engine.wait(20)
+
+    monkeypatch.setattr(KeeperClient, "audit_login", hang)
+    answers = []
+    for place in range(NOTES_AT_ONCE + 1):
+        browser = InProcessBrowser(app, f"192.0.2.{place}")
+        page = browser.open("/login")
+        fields = {made.name: made.value for form in page.read.forms for _, made in form.fields} | {"password": "wrong"}
+        # Not buffered: the client has its answer before the connection is let go.
+        answer = browser.client.post("/login", data=fields, environ_overrides={"REMOTE_ADDR": browser.address})
+        assert answer.status_code == 401
+        answers.append(answer)
+    threads = [threading.Thread(target=answer.close) for answer in answers[:-1]]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert asked.acquire(timeout=10)
+    answers[-1].close()
+    assert "the audit misses a login: too many wait for the engine" in caplog.text
+    from_engine.set()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()

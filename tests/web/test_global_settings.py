@@ -8,7 +8,7 @@ from tests.web.conftest import InProcessBrowser, Watched
 PANEL = "/secure/global_settings"
 
 
-def test_accept_writes_what_was_changed_and_nothing_else(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_46_accept_writes_what_was_changed_and_nothing_else(browser: InProcessBrowser, watched: Watched) -> None:
     page = browser.open(PANEL).fill("Primary server public IP", "192.0.2.12").fill("TCP timeout (seconds)", "900")
     page = page.press("ACCEPT")
     assert "Global settings saved. lvs.cf is saved, serial_no 8." in page.text
@@ -20,7 +20,7 @@ def test_accept_writes_what_was_changed_and_nothing_else(browser: InProcessBrows
     ]
 
 
-def test_nat_is_written_with_its_address_device_and_netmask(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_23_nat_is_written_with_its_address_device_and_netmask(browser: InProcessBrowser, paths: Paths) -> None:
     page = browser.open(PANEL).fill(
         "NAT – Requests and replies pass through the router, which rewrites the addresses.", "1"
     )
@@ -35,7 +35,7 @@ def test_nat_is_written_with_its_address_device_and_netmask(browser: InProcessBr
     assert "Do not set up floating addresses in the network scripts" in page.text
 
 
-def test_another_type_keeps_the_nat_fields_and_everything_typed(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_24_another_type_keeps_the_nat_fields_and_everything_typed(browser: InProcessBrowser, paths: Paths) -> None:
     text = paths.lvs_cf.read_text().replace("network = direct", "network = nat\nnat_router = 10.0.0.254 eth1:1")
     paths.lvs_cf.write_text(text)
     page = browser.open(PANEL).fill("Primary server public IP", "192.0.2.13")
@@ -46,7 +46,7 @@ def test_another_type_keeps_the_nat_fields_and_everything_typed(browser: InProce
 
 
 @pytest.mark.parametrize(("filled", "empty"), [("NAT Router IP", "nat_device"), ("NAT Router device", "nat_router")])
-def test_half_a_nat_router_is_refused_at_the_empty_field(
+def test_check_26_half_a_nat_router_is_refused_at_the_empty_field(
     browser: InProcessBrowser, watched: Watched, filled: str, empty: str
 ) -> None:
     value = "10.0.0.254" if filled.endswith("IP") else "eth1:1"
@@ -57,7 +57,7 @@ def test_half_a_nat_router_is_refused_at_the_empty_field(
     assert watched.is_untouched()
 
 
-def test_a_blank_private_address_takes_the_backups_with_it(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_47_a_blank_private_address_takes_the_backups_with_it(browser: InProcessBrowser, paths: Paths) -> None:
     text = paths.lvs_cf.read_text()
     paths.lvs_cf.write_text(
         text.replace("network =", "primary_private = 10.0.0.1\nbackup_private = 10.0.0.2\nnetwork =")

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import urlencode
 
 import pytest
 
+from piranha.monitoring import StatusQuery
 from piranha.paths import Paths
 from piranha.status import (
     AddressState,
     AddressStatus,
     ConnectionTimeouts,
+    EngineStatus,
     Health,
     HealthState,
     KernelStatus,
@@ -24,7 +27,7 @@ from piranha.status import (
     SyncDaemonStatus,
 )
 from piranha.web.monitor import auto_update
-from tests.web.conftest import InProcessBrowser, KeeperEngine, Watched
+from tests.web.conftest import InProcessBrowser, KeeperClient, KeeperEngine, Watched
 
 PANEL = "/secure/control"
 
@@ -105,7 +108,7 @@ def test_drain_and_undrain_are_asked_of_the_engine_and_stand_in_the_banner(
     browser: InProcessBrowser, engine: KeeperEngine, watched: Watched
 ) -> None:
     page = browser.open(f"{PANEL}?auto=1&interval=20").press("Drain web1")
-    assert engine.named("override")[-1].what == ("virtual[http].server[web1]", "drain", 0)
+    assert engine.named("override")[-1].what == ("virtual[http].server[web1]", "drain", 0, "", 0)
     assert "http / web1 drains: it gets no new connections." in page.text
     assert page.url.endswith("auto=1&interval=20")
     assert "Set by hand: http / web1 is drained (piranha" in browser.open("/secure/virtual_servers").text
@@ -123,7 +126,7 @@ def test_an_override_can_be_cleared_from_its_list(browser: InProcessBrowser, eng
 
 def test_an_override_that_the_engine_refuses_is_told(browser: InProcessBrowser) -> None:
     page = browser.open(PANEL)
-    next(made for form in page.read.forms for _, made in form.fields if made.name == "server").value = "virtual[gone]"
+    next(each for form in page.read.forms for each in form.buttons if each.text == "Drain web1").value = "virtual[gone]"
     refused = page.press("Drain web1")
     assert refused.status == 422
     assert "virtual[gone] is not in what runs." in refused.text
@@ -153,7 +156,7 @@ def test_the_plan_shows_diff_steps_and_impact_and_apply_runs_that_very_version(
     assert "It has 312 connections." in page.text
     token = engine.keeper.saved().token
     page = page.press("Apply")
-    assert engine.named("apply")[-1].what == (token, False, False)
+    assert engine.named("apply")[-1].what == (token, False, False, 0)
     assert "Applied: lvs.cf with serial_no 8 is what runs now. One step was taken." in page.text
     assert page.read.headings[0] == "CONTROL / MONITORING"
     assert "lvs.cf is not what runs" not in page.text
@@ -270,6 +273,26 @@ def test_steps_that_are_left_stand_with_the_reason_why_they_were_refused(
     assert "add real server 10.0.0.1:80 – the kernel has no scheduler <x>" in text
     engine.beside["pending"] = (PendingStep("add real server 10.0.0.1:80"),)
     assert "The table is not yet what it should be." in browser.open(PANEL).text
+
+
+def test_a_virtual_server_says_what_is_otherwise_than_asked_and_what_is_wrong_with_its_address(
+    browser: InProcessBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Not as lvs.cf asks" not in browser.open(PANEL).text and "Its address" not in browser.open(PANEL).text
+    fine = KeeperClient.status
+
+    def status(client: KeeperClient, query: StatusQuery | None = None) -> EngineStatus:
+        told = fine(client, query)
+        http, *others = told.virtual_servers
+        http = replace(http, differs="No scheduler <mh>.", address_trouble="There is no interface eth9.")
+        return replace(told, virtual_servers=(http, *others))
+
+    monkeypatch.setattr(KeeperClient, "status", status)
+    page = browser.open(PANEL)
+    section = page.html[page.html.index('<section class="service">') : page.html.index("</section>")]
+    assert "<strong>✖ Not as lvs.cf asks:</strong> No scheduler &lt;mh&gt;.</p>" in section
+    assert "<strong>✖ Its address:</strong> There is no interface eth9.</p>" in section
+    assert "Not served" not in section
 
 
 def test_what_is_not_ours_is_called_so(browser: InProcessBrowser, engine: KeeperEngine) -> None:

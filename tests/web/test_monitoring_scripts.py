@@ -8,7 +8,7 @@ from tests.web.conftest import InProcessBrowser, Watched
 PANEL = "/secure/monitoring_scripts?virtual=virtual%5Bhttp%5D"
 
 
-def test_texts_are_shown_and_typed_without_quotes_and_with_escapes_as_they_are(
+def test_check_71_texts_are_shown_and_typed_without_quotes_and_with_escapes_as_they_are(
     browser: InProcessBrowser, watched: Watched
 ) -> None:
     page = browser.open(PANEL)
@@ -64,7 +64,7 @@ def test_much_text_beside_an_erased_value_is_kept_too(browser: InProcessBrowser)
     assert page.value("Expect") == long
 
 
-def test_a_program_without_expect_is_warned_of(browser: InProcessBrowser) -> None:
+def test_check_70_a_program_without_expect_is_warned_of(browser: InProcessBrowser) -> None:
     page = browser.open(PANEL).fill("Sending Program", "/usr/bin/check %h").fill("Expect", "").press("ACCEPT")
     assert "A sending program without Expect never succeeds" in page.text
 
@@ -72,7 +72,7 @@ def test_a_program_without_expect_is_warned_of(browser: InProcessBrowser) -> Non
 @pytest.mark.parametrize(
     ("typed", "position"), [("a(b", 2), ("HTTP/1.[01", 8), ("*a", 1), (r"a\\.b)", 6), (r"\n\n(", 5)]
 )
-def test_an_expression_that_is_none_is_refused_with_the_place(
+def test_check_73_an_expression_that_is_none_is_refused_with_the_place(
     browser: InProcessBrowser, watched: Watched, typed: str, position: int
 ) -> None:
     page = browser.open(PANEL).fill("Treat expect string as a regular expression", "1").fill("Expect", typed)
@@ -96,7 +96,7 @@ def test_an_expression_is_saved(browser: InProcessBrowser, watched: Watched) -> 
 
 @pytest.mark.parametrize("value", ['say "hi"', "x" * 256, "a\r\nvirtual evil {", "tab\there", "\x00"])
 @pytest.mark.parametrize("label", ["Sending Program", "Send", "Expect"])
-def test_what_the_file_cannot_carry_is_refused(
+def test_check_72_what_the_file_cannot_carry_is_refused(
     browser: InProcessBrowser, watched: Watched, label: str, value: str
 ) -> None:
     page = browser.open(PANEL).fill(label, value).press("ACCEPT")

@@ -17,14 +17,14 @@ def enabled(paths: Paths, more: str = "") -> str:
     return text
 
 
-def test_at_first_it_is_inactive_and_only_enable_is_offered(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_50_at_first_it_is_inactive_and_only_enable_is_offered(browser: InProcessBrowser, watched: Watched) -> None:
     page = browser.open(PANEL)
     assert "Backup: ■ inactive" in page.text
     assert [button.text for form in page.read.forms for button in form.buttons] == ["LOG OUT", "ENABLE"]
     assert watched.is_untouched()
 
 
-def test_enable_writes_the_defaults_and_shows_them(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_51_enable_writes_the_defaults_and_shows_them(browser: InProcessBrowser, watched: Watched) -> None:
     page = browser.open(PANEL).press("ENABLE")
     assert "Backup: ● active" in page.text
     assert [page.value(label) for label in FIELDS] == ["0.0.0.0", "6", "18"]
@@ -39,7 +39,7 @@ def test_enable_writes_the_defaults_and_shows_them(browser: InProcessBrowser, wa
     ]
 
 
-def test_disable_keeps_the_values_and_enable_brings_them_back(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_54_disable_keeps_the_values_and_enable_brings_them_back(browser: InProcessBrowser, paths: Paths) -> None:
     enabled(paths)
     page = browser.open(PANEL).press("DISABLE")
     assert "Backup: ■ inactive" in page.text
@@ -48,7 +48,7 @@ def test_disable_keeps_the_values_and_enable_brings_them_back(browser: InProcess
     assert page.value("Redundant server public IP") == "192.0.2.12"
 
 
-def test_reset_asks_first_and_then_touches_nothing_else(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_55_reset_asks_first_and_then_touches_nothing_else(browser: InProcessBrowser, paths: Paths) -> None:
     text = enabled(paths, "backup_private = 10.0.0.2\nprimary_private = 10.0.0.1\nmonitor_links = 1\nsyncdaemon = 1\n")
     text = text.replace("keepalive = 6", "keepalive = 9").replace("deadtime = 18", "deadtime = 30")
     paths.lvs_cf.write_text(text)
@@ -101,7 +101,7 @@ def test_the_sync_daemons_blank_fields_are_filled_when_it_is_switched_on(
     assert "syncd_iface = eth0\nsyncd_id = 0\n" in paths.lvs_cf.read_text()
 
 
-def test_a_blank_port_means_the_default(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_53_a_blank_port_means_the_default(browser: InProcessBrowser, paths: Paths) -> None:
     text = enabled(paths)
     assert browser.open(PANEL).fill("Heartbeat runs on port", "").press("ACCEPT").status == 200
     after = text.replace("serial_no = 7", "serial_no = 8").replace("heartbeat_port = 539\n", "")
@@ -132,7 +132,7 @@ def test_what_does_not_go_together_is_refused(
     assert paths.lvs_cf.read_text() == text
 
 
-def test_the_private_address_is_asked_for_only_if_the_primary_has_one(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_52_the_private_address_is_asked_for_only_if_the_primary_has_one(browser: InProcessBrowser, paths: Paths) -> None:
     text = enabled(paths)
     page = browser.open(PANEL)
     assert "because the primary server has no private IP" in page.text

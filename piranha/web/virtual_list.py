@@ -1,0 +1,122 @@
+"""The rows of the list of virtual servers, a page of them, ready to be printed.
+
+Everything that a row needs is put together here and not in the template: a call from there costs more than all of it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from piranha.config.document import Document
+from piranha.config.path import BlockPath
+from piranha.status import VirtualServerStatus
+from piranha.web import blocks
+from piranha.web.blocks import Block
+from piranha.web.client import Understood
+from piranha.web.paging import AddressOf, Listed, Search, page_of
+from piranha.web.panels import status_part
+from piranha.web.texts import _
+
+_KEYWORDS = ("active", "address", "vip_nmask", "port", "protocol")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a virtual server runs: a word with its class and its symbol, and what is to say about it."""
+
+    kind: str
+    symbol: str
+    word: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A virtual server. `servers` is how many real servers it has; the last four are addresses of pages."""
+
+    title: str
+    active: str | None
+    is_active: bool
+    standings: list[Standing]
+    address: str
+    netmask: str
+    port: str
+    protocol: str
+    device: str
+    servers: str
+    token: str
+    to_edit: str
+    to_servers: str
+    to_status: str
+    to_delete: str
+
+
+def words(understood: Understood, search: Search) -> dict[str, Any]:
+    """Return what the template prints of the list: the page of the virtual servers that are looked for."""
+    document = understood.loaded.document
+    listed = understood.once("virtual servers", lambda: _listed(document))
+    page = page_of(search.found(listed), search.page, len(listed))
+    shown = [blocks.block(document, steps, _KEYWORDS) for steps in page.rows]
+    live, _servers = blocks.live([each.path for each in shown])
+    place = search.args(page.number)
+    pages = (
+        "virtual_servers.show",
+        "real_servers.show_all",
+        "virtual_servers.set_status",
+        "virtual_servers.ask_delete",
+    )
+    addresses = [AddressOf(endpoint, "virtual", place) for endpoint in pages]
+    rows = [_row(document, each, live.get(each.path), addresses) for each in shown]
+    return {"rows": rows, "page": page, "search": search, "place": place}
+
+
+def _row(document: Document, each: Block, live: VirtualServerStatus | None, addresses: list[AddressOf]) -> Row:
+    path, mask = each.path, each.values["vip_nmask"]
+    count = len(blocks.names_inside(document, each.steps, "server"))
+    return Row(
+        each.title,
+        each.values["active"],
+        each.is_active,
+        _standings(live),
+        each.address or "0.0.0.0",
+        mask if mask and mask != "0.0.0.0" else "Unused",
+        each.values["port"] or "n/a",
+        each.values["protocol"] or "tcp",
+        each.device or "–",
+        f"{count:,}",
+        document.token(status_part(path)),
+        *(address(path) for address in addresses),
+    )
+
+
+def _standings(live: VirtualServerStatus | None) -> list[Standing]:
+    """Return how the checks find its real servers, or why it is not served, and what else is not as it should be."""
+    if live is None or not live.is_active:
+        return [Standing("undef", "–", _("not running"))]
+    found = [Standing("down", "✖", _("refused"), live.refused) if live.refused else _health(live)]
+    if live.differs:
+        found.append(Standing("down", "✖", _("not as lvs.cf asks"), live.differs))
+    if live.address_trouble:
+        found.append(Standing("down", "✖", _("its address"), live.address_trouble))
+    return found
+
+
+def _health(live: VirtualServerStatus) -> Standing:
+    up, active = live.counts.up, live.counts.servers - live.counts.inactive
+    if not active:
+        return Standing("undef", "–", _("no server"))
+    told = _("%(up)s of %(all)s up", up=f"{up:,}", all=f"{active:,}")
+    if up == active:
+        return Standing("active", "●", told)
+    return Standing("down", "▲" if up else "✖", told)
+
+
+def _listed(document: Document) -> list[Listed[BlockPath]]:
+    """Return the virtual servers as they are searched: by name, address, port, protocol, device and firewall mark."""
+    found = []
+    for steps in blocks.paths_inside(document, (), "virtual"):
+        each = blocks.block(document, steps, ("active", "address", "port", "protocol", "fwmark"))
+        port, protocol, mark = (each.values[keyword] or "" for keyword in ("port", "protocol", "fwmark"))
+        told = (each.title, each.address, each.device, port, f"{each.address}:{port}", protocol or "tcp")
+        text = "\n".join((*told, f"mark {mark}") if mark else told)
+        found.append(Listed(steps, text.casefold(), each.is_active))
+    return found
