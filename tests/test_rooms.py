@@ -18,6 +18,7 @@ PURE = [
     PACKAGE / "cli" / "restarts.py",
 ]
 SEEN = {
+    "array",
     "bisect",
     "collections",
     "contextlib",
@@ -27,6 +28,8 @@ SEEN = {
     "functools",
     "gc",
     "hashlib",
+    "hmac",
+    "hmac",
     "ipaddress",
     "itertools",
     "lark",
@@ -37,6 +40,8 @@ SEEN = {
     "re",
     "re2",
     "string",
+    "struct",
+    "struct",
     "tomllib",
     "types",
     "typing",

@@ -14,6 +14,7 @@ Faults      `rules` asks `line_rules`, `brace_rules`, `text_rules`, `service_rul
 Editing     `edits` are what a person wants; `editing` does them with `line_edits`, `block_edits`, `splices` (which
             bytes), and proves them with `content`; `canonical` is the whole file anew
 Comparing   `diffs`, `changes` (in sentences), `side_effects`, `rollback`, `nearest`
+Applying    `unconfirmed`: what becomes of an Apply that nobody confirmed
 piranha.toml  `extensions`: what lvs.cf cannot say
 Pages       `manual_page` is lvs.cf(5), with `manual_words` and `roff`; `fault_page` is docs/faults.md
 """

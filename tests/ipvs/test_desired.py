@@ -251,7 +251,7 @@ def test_what_drains_stays_with_weight_0_after_those_that_are_configured() -> No
 
 
 @pytest.mark.parametrize(("scheduler", "has_fallback"), [("sh", True), ("mh", True), ("rr", False), ("dh", False)])
-def test_a_hash_of_clients_has_a_fallback_while_something_of_it_has_weight_0(scheduler: str, has_fallback: bool) -> None:
+def test_a_hash_of_clients_has_a_fallback_while_a_weight_is_0(scheduler: str, has_fallback: bool) -> None:
     of = cluster(replace(virtual(real("web1", "10.0.0.1")), scheduler=scheduler))
     assert not desired(of, all_up(of), {}).table[WEB].service.has_fallback
     assert desired(of, all_up(of), {}, [draining(WEB, "10.0.0.2")]).table[WEB].service.has_fallback is has_fallback

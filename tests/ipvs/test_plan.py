@@ -124,8 +124,8 @@ def test_weight_0_under_sh_has_its_fallback_after_every_step(table_of: TableOf) 
     drained = table_of("10.0.0.1:80", "10.0.0.2:80*0", scheduler="sh")
     drained = {key: Entry(Service("sh", has_fallback=True), entry.destinations) for key, entry in drained.items()}
     gone = table_of("10.0.0.1:80", scheduler="sh")
-    for before, after in ((plain_sh, drained), (drained, gone), (drained, plain_sh)):
-        steps = plan(before, after)
+    for before, desired in ((plain_sh, drained), (drained, gone), (drained, plain_sh)):
+        steps = plan(before, desired)
         assert len(steps) == 2
         for count in range(len(steps) + 1):
             entry = applied(before, steps[:count])[WEB]
