@@ -17,8 +17,9 @@ ARGS ?=
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
-PURE_TESTS := tests/config tests/health tests/ipvs tests/test_rooms.py tests/test_tidy.py \
-	--ignore tests/config/test_growth.py --ignore tests/config/test_properties.py
+PURE_TESTS := tests/config tests/health tests/ipvs tests/ha tests/test_rooms.py tests/test_tidy.py \
+	--ignore tests/config/test_growth.py --ignore tests/config/test_properties.py \
+	--ignore tests/ha/test_simulation.py --ignore tests/ha/test_forged.py
 FAST := not browser and not package and not debian
 LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no
 
@@ -88,6 +89,14 @@ bench-kernel: $(VENV)/test.stamp ## programming and reading the kernel's table b
 fuzz: $(VENV)/test.stamp ## a million coverage-guided inputs for the lvs.cf language; ARGS="-runs=10000" for fewer
 	@$(BIN)/python -m tests.fuzz.fuzz_lvs_cf $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/test.stamp ## 100,000 lives of two routers on a bad wire; ARGS="1000 7": so many, from this seed on
+	@$(BIN)/python -m tests.ha.simulate $(ARGS)
+
+.PHONY: mutate
+mutate: $(VENV)/test.stamp ## break each row of failover's table in turn: a test must notice; ARGS=word for some rows
+	@$(BIN)/python -m tests.ha.mutate $(ARGS)
+
 .PHONY: screenshot
 screenshot: $(VENV)/test.stamp ## take the README's picture of the GUI anew
 	@$(BIN)/python -m tests.take_screenshot
@@ -100,7 +109,7 @@ lock: | $(BIN)/python ## compute requirements/*.lock anew from pyproject.toml an
 
 .PHONY: clean
 clean: ## remove what make made, the demo's folder .demo too
-	rm -rf $(VENV) .demo dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .artefacts dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find piranha tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp says that its lock is installed; both locks agree on every version they share.

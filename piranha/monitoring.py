@@ -29,12 +29,13 @@ TROUBLE = "trouble"
 class StatusQuery:
     """GET /v1/status: which part of the status, as a person writes it. Without any field it is the whole.
 
-    `path`: one virtual server, or one real server, by its written path in what runs; or several of both, one on a line,
-    of which nothing is chosen but `servers`. `text`: part of a name or an address, of a virtual server (`mark 9`: its
-    firewall mark), which is told with all its real servers, or of a real server. `only`: TROUBLE, what is not well
-    alone: refused, down, not checked, set by hand. Of all that matches come `limit` virtual servers, beginning with
-    number `first`, and in them together `servers` real servers: each has its share, and those that are not well come
-    first. With `path`, `first` is the number of the first real server, and they come in the order of lvs.cf.
+    `path`: one virtual server, or one real server, by its written path in what runs; or several of both, one on a line:
+    those virtual servers and those real servers, `servers` at most. `text`: part of a name or an address, of a virtual
+    server (`mark 9`: its firewall mark), which is told with all its real servers, or of a real server. `only`: TROUBLE,
+    what is not well alone: refused, down, not checked, set by hand. Of all that matches come `limit` virtual servers,
+    beginning with number `first`, and in them together `servers` real servers: each has its share, and those that are
+    not well come first. With `path`, `first` is the number of the first real server, and they come in the order of
+    lvs.cf.
     """
 
     path: str = ""

@@ -11,7 +11,7 @@ import pytest
 TOP = Path(__file__).parents[1]
 CODE = sorted((TOP / "piranha").rglob("*.py"))
 TESTS = sorted((TOP / "tests").rglob("*.py"))
-NOT_OURS = {".git", ".hypothesis", ".venv", ".demo", ".lab", "__pycache__", "dist", "build"}
+NOT_OURS = {".git", ".hypothesis", ".venv", ".demo", ".lab", ".artefacts", "__pycache__", "dist", "build"}
 LINES_MAX = 400
 BROAD_EXCEPTS = {"web": 1}
 """Flask's error handler. The engine has `engine.guard.Turn` around one turn of whatever must go on."""

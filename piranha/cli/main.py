@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "probe": "probing:probe",
         "check": "checking:check",
         "show": "showing:show",
+        "table": "table:table",
         "get": "getting:get",
         "set": "editing:set_",
         "add": "editing:add",

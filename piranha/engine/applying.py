@@ -9,7 +9,7 @@ import logging
 
 from piranha.config.faults import Fault, in_file_order
 from piranha.config.model import Cluster
-from piranha.engine import abilities
+from piranha.engine import abilities, memory
 from piranha.engine.audit import Audit, Told
 from piranha.engine.balancer import Balancer
 from piranha.engine.by_hand import ByHand
@@ -40,6 +40,7 @@ from piranha.system.ipvs_socket import KernelUnavailable
 
 log = logging.getLogger("lvs")
 
+_NOTHING = Cluster()
 LOOK_S = 0.5
 """Between two looks whether an Apply was not confirmed in time."""
 
@@ -77,9 +78,14 @@ class Applying:
         self._happenings = happenings
 
     @property
+    def cluster(self) -> Cluster:
+        """Return what runs, or would run if LVS were not stopped."""
+        return _NOTHING if self.version is None else self.version.loaded.cluster
+
+    @property
     def has_virtual_servers(self) -> bool:
-        """Say whether there is anything in what runs, or would run if LVS were not stopped."""
-        return self.version is not None and bool(self.version.loaded.cluster.active_virtual_servers)
+        """Say whether there is anything in that."""
+        return bool(self.cluster.active_virtual_servers)
 
     async def start(self) -> None:
         """Choose the text to run and run it; a disk in trouble is told and stops nothing."""
@@ -240,7 +246,9 @@ class Applying:
         if self._standstill.stopped is not None:
             return ()
         self._happenings.runs(version.loaded.cluster)
-        return await self._balancer.switch(version.loaded.cluster, removes_at_once=removes_at_once)
+        steps = await self._balancer.switch(version.loaded.cluster, removes_at_once=removes_at_once)
+        memory.settle(len(self._balancer.nanny.checks))
+        return steps
 
     async def go_back(self, caller: Caller) -> tuple[Reverted, tuple[PlannedStep, ...]]:
         """Run what ran before the Apply that waits; where the disk refuses, that is tried again later."""

@@ -20,19 +20,19 @@ from piranha.engine.guard import Turn
 from piranha.engine.nanny import Nanny
 from piranha.engine.refusals import Refusals
 from piranha.engine.role import ACTIVE, Standing, has_backup
-from piranha.engine.servers import checks_of, in_table, names_of, needed_first, weighed_servers
+from piranha.engine.servers import checks_of, heard_of_all, in_table, names_of, needed_first, weighed_servers
 from piranha.engine.settled import Settled
 from piranha.engine.table_store import TableStore
-from piranha.engine.view import Preview
+from piranha.engine.view import Preview, told_steps
 from piranha.engine.view import View as View
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth
 from piranha.health.overrides import Override
 from piranha.health.weight import Weighed
 from piranha.ipvs.desired import Desired, configured, desired
-from piranha.ipvs.drain import DRAIN_S, SETTLE_S, Draining, overdue, still_draining, what_drains
+from piranha.ipvs.drain import SETTLE_S, Draining, joined, overdue, still_draining, what_drains
 from piranha.ipvs.ownership import NOTHING, Owned, claimed, named, sparing, touchable
-from piranha.ipvs.plan import guard, impact, plan, sentence
+from piranha.ipvs.plan import guard, plan
 from piranha.ipvs.table import DataPath, Place, Reading, Step, Table, TableKey
 from piranha.messages import PlannedStep
 from piranha.status import HealthState
@@ -96,10 +96,10 @@ class Balancer:
         self._begun = asyncio.Event()
         self._refusals = Refusals()
         self._last: View | None = None
-        self._is_halted = False
+        self._is_halted, self._news = False, 0
+        self._reckoning: tuple[object, tuple[Mapping[RealServerKey, Weighed], Desired]] | None = None
         self._turning = asyncio.Lock()
-        self._woken = asyncio.Event()
-        self._heard = asyncio.Event()
+        self._woken, self._heard = asyncio.Event(), asyncio.Event()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -175,13 +175,14 @@ class Balancer:
         async with self._turning:
             # A table that cannot be read now is brought to what it should be as soon as it can be.
             reading = await self._read() or _UNREAD
-            self._draining = self._with_new_drains(self._leaving(reading, cluster, resolved, removes_at_once))
+            leaving = self._leaving(reading, cluster, resolved, removes_at_once)
+            self._draining = joined(leaving, self._draining)
             self.cluster, self._is_halted = cluster, False
             self._begun.set()
             self._resolved = {name: resolved[name] for name in names if name in resolved}
             self._settled.begin(self._now() + FIRST_CHECKS_S)
             self.nanny.watch(checks_of(cluster), self._resolved, in_table(cluster, resolved, reading.table))
-            return self._told(await self._turn(), reading)
+            return told_steps(await self._turn(), reading, self._draining)
 
     async def preview(self, cluster: Cluster) -> Preview:
         """Return what `switch` would do now, if every new server passes its first check.
@@ -192,14 +193,14 @@ class Balancer:
         async with self._turning:
             reading = await self.path.present()
             standing = self._standing_in(cluster, resolved)
-            drains = self._with_new_drains(self._leaving(reading, cluster, resolved, removes_at_once=False))
+            drains = joined(self._leaving(reading, cluster, resolved, removes_at_once=False), self._draining)
             drains, _ = still_draining(drains, reading, self._now(), configured(cluster, resolved))
             weighed = self._weighed(cluster, is_hopeful=True)
             target = self._target(cluster, weighed, resolved, drains, reading, standing)
             owned = self._owned(reading, target, configured(cluster, resolved), drains, standing)
             mine = touchable(reading.table, owned)
             steps = self._steps(reading, mine, target, owned)
-            return Preview(self._told(steps, reading, drains), guard(mine, target.table))
+            return Preview(told_steps(steps, reading, drains), guard(mine, target.table))
 
     async def view(self) -> View:
         """Return everything that the status is made of."""
@@ -254,6 +255,7 @@ class Balancer:
     def _hear(self, key: RealServerKey, health: ServerHealth, row: Row | None) -> None:
         self._heard.set()
         if row is not None:
+            self._news += 1
             self._woken.set()
 
     async def _read(self) -> Reading | None:
@@ -279,8 +281,7 @@ class Balancer:
         standing = self._stand()
         here = configured(self.cluster, self._resolved)
         self._draining, ended = still_draining(self._draining, reading, now, here)
-        weighed = self._weighed(self.cluster)
-        target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, standing)
+        weighed, target = self._reckoned(reading, standing)
         # Now, with the healths that the target was reckoned from: a verdict that comes meanwhile is not in the table.
         carried = self._settled.carried(self.cluster, target, self.nanny.healths, now)
         self._refusals.note_not_served(reading)
@@ -309,6 +310,20 @@ class Balancer:
             log.warning("%s", standing.reason or "This router becomes active.")
         self.standing = standing
         return standing
+
+    def _reckoned(self, reading: Reading, standing: Standing) -> tuple[Mapping[RealServerKey, Weighed], Desired]:
+        """Return the weights and the desired table, reckoned anew if something that they depend on has changed.
+
+        Servers that were never checked stay as they are in the table, so that it depends on that too.
+        """
+        depends = (self.cluster, self._resolved, self._draining, self.overrides, standing, self._news)
+        if self._reckoning is not None and self._reckoning[0] == depends:
+            return self._reckoning[1]
+        weighed = self._weighed(self.cluster)
+        target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, standing)
+        is_known = all(each.state is not HealthState.UNKNOWN for each in self.nanny.healths.values())
+        self._reckoning = (depends, (weighed, target)) if is_known else None
+        return weighed, target
 
     def _target(
         self,
@@ -361,10 +376,6 @@ class Balancer:
             settle_s=SETTLE_S if self.path.shares else 0.0,
         )
 
-    def _with_new_drains(self, leaving: tuple[Draining, ...]) -> tuple[Draining, ...]:
-        new = {drain.place for drain in leaving}
-        return (*leaving, *(drain for drain in self._draining if drain.place not in new))
-
     def _weighed(self, cluster: Cluster, *, is_hopeful: bool = False) -> dict[RealServerKey, Weighed]:
         return weighed_servers(cluster, self.nanny.healths, self.overrides, is_hopeful=is_hopeful)
 
@@ -376,13 +387,7 @@ class Balancer:
         checks = checks_of(cluster)
         self.nanny.watch({**checks, **checks_of(self.cluster)}, resolved)
         limit_s = min(FIRST_CHECKS_S, max(checks[key].limit_s for key in awaited))
-        try:
-            async with asyncio.timeout(limit_s):
-                while not all(self._is_known(key) for key in awaited):
-                    self._heard.clear()
-                    await self._heard.wait()
-        except TimeoutError:
-            log.warning("The first checks of new real servers took longer than %g s.", limit_s)
+        await heard_of_all(awaited, self._is_known, self._heard, limit_s)
 
     def _is_known(self, key: RealServerKey) -> bool:
         health = self.nanny.healths.get(key)
@@ -391,9 +396,3 @@ class Balancer:
     def _names(self, cluster: Cluster) -> set[HostName]:
         routers = (cluster.primary, cluster.backup) if self.path.shares and has_backup(cluster) else ()
         return names_of(cluster) | {HostName(host) for host in routers if isinstance(host, str)}
-
-    def _told(
-        self, steps: tuple[Step, ...], reading: Reading, draining: tuple[Draining, ...] | None = None
-    ) -> tuple[PlannedStep, ...]:
-        places = [drain.place for drain in (self._draining if draining is None else draining)]
-        return tuple(PlannedStep(sentence(step), impact(step, reading, DRAIN_S, places)) for step in steps)

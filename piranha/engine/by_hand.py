@@ -47,12 +47,16 @@ class _Names:
 
 @dataclass(slots=True)
 class ByHand:
-    """What is set by hand for the servers of a balancer. `now` is wall time, seconds since 1970."""
+    """What is set by hand for the servers of a balancer. `now` is wall time, seconds since 1970.
+
+    `what_runs` returns the cluster that runs, or would if LVS were not stopped; else it is the balancer's.
+    """
 
     paths: Paths
     balancer: Balancer
     events: Events = field(default_factory=Events)
     now: Callable[[], float] = time.time
+    what_runs: Callable[[], Cluster] | None = None
     _of_cluster: _Names | None = None
 
     @property
@@ -139,7 +143,7 @@ class ByHand:
         return self._names().servers
 
     def _names(self) -> "_Names":
-        cluster = self.balancer.cluster
+        cluster = self.balancer.cluster if self.what_runs is None else self.what_runs()
         if self._of_cluster is None or self._of_cluster.cluster is not cluster:
             self._of_cluster = _Names(cluster)
         return self._of_cluster

@@ -126,14 +126,12 @@ class Index:
         for virtual, own, servers in self._texts:
             if text in own:
                 yield virtual, None
-            elif text in servers:
-                matching = [server for server in virtual.servers if text in _text_of(server)]
-                if matching:
-                    yield virtual, matching
+            elif matching := [server for server, each in zip(virtual.servers, servers, strict=True) if text in each]:
+                yield virtual, matching
 
     @cached_property
-    def _texts(self) -> Sequence[tuple[VirtualServer, str, str]]:
-        return [(virtual, _own_text(virtual), "\n".join(map(_text_of, virtual.servers))) for virtual in self.in_force]
+    def _texts(self) -> Sequence[tuple[VirtualServer, str, tuple[str, ...]]]:
+        return [(virtual, _own_text(virtual), tuple(map(_text_of, virtual.servers))) for virtual in self.in_force]
 
 
 class Chooser:
@@ -148,12 +146,14 @@ class Chooser:
         healths: Mapping[RealServerKey, ServerHealth],
         overridden: Collection[RealServerKey] = (),
         troubles: Mapping[str, str] | None = None,
+        may_be_unwell: frozenset[ServiceKey | None] | None = None,
     ) -> None:
         self._index = index
         self._view = view
         self._healths = healths
         self._overridden = overridden
         self._troubles = troubles or {}
+        self._looked = may_be_unwell
 
     def everything(self) -> tuple[Pick, ...]:
         """Return all virtual servers with all they have, then those that lvs.cf names no more."""
@@ -219,16 +219,14 @@ class Chooser:
         return Picked((Pick(pick.key, virtual, servers, unnamed, first, pick.matching),), 1, 1)
 
     def _by_paths(self, asked: Asked) -> Picked:
-        """Return the virtual servers and real servers of a list of paths; what is not there is left out."""
-        found: dict[str, tuple[VirtualServer, list[RealServer] | None]] = {}
+        """Return the virtual servers of a list of paths with the real servers in it; what is not there is left out."""
+        found: dict[str, tuple[VirtualServer, list[RealServer]]] = {}
         for path in asked.path.split("\n"):
             virtual, server = self._index.by_path.get(path, (None, None))
             if virtual is None:
                 continue
             servers = found.setdefault(virtual.id, (virtual, []))[1]
-            if server is None:
-                found[virtual.id] = virtual, None
-            elif servers is not None:
+            if server is not None:
                 servers.append(server)
         picks = [self._pick(virtual, servers) for virtual, servers in found.values()]
         rows = shares([each.matching for each in picks], asked.servers)
@@ -253,18 +251,11 @@ class Chooser:
             return True
         return not any(server.is_active for server in virtual.servers)
 
-    @cached_property
+    @property
     def _may_be_unwell(self) -> frozenset[ServiceKey | None]:
-        """Return whose real servers are worth looking at: those of most virtual servers are all well."""
-        if len(self._healths) < self._index.sizes[1]:
-            return frozenset(virtual.key for virtual in self._index.in_force)  # some have no check
-        keys = [key for key, each in self._healths.items() if each.state is not HealthState.UP]
-        found: set[ServiceKey | None] = {key.service for key in (*keys, *self._overridden)}
-        refused = {place[0] for place in self._view.refused_servers}
-        paths = [path for path, key in self._view.target.services.items() if key in refused] if refused else []
-        for path in (*paths, *self._view.target.omitted):
-            found.add(self._index.by_path[path][0].key)
-        return frozenset(found)
+        if self._looked is None:
+            self._looked = may_be_unwell(self._index, self._view, self._healths, self._overridden)
+        return self._looked
 
     def _is_well(self, virtual: VirtualServer, server: RealServer) -> bool:
         """Say whether nothing is unusual about a real server; one that is not active in lvs.cf is as it should be."""
@@ -302,6 +293,21 @@ class Chooser:
         services = set(self._view.target.services.values())
         found = [(key, tuple(entry.destinations)) for key, entry in self._view.ours.items() if key not in services]
         return tuple(Pick(key, None, (), there, 1, len(there)) for key, there in found)
+
+
+def may_be_unwell(
+    index: Index, view: View, healths: Mapping[RealServerKey, ServerHealth], overridden: Collection[RealServerKey] = ()
+) -> frozenset[ServiceKey | None]:
+    """Return the virtual servers whose real servers are worth looking at: those of most are all well."""
+    if len(healths) < index.sizes[1]:
+        return frozenset(virtual.key for virtual in index.in_force)  # some have no check
+    keys = [key for key, each in healths.items() if each.state is not HealthState.UP]
+    found: set[ServiceKey | None] = {key.service for key in (*keys, *overridden)}
+    refused = {place[0] for place in view.refused_servers}
+    paths = [path for path, key in view.target.services.items() if key in refused] if refused else []
+    for path in (*paths, *view.target.omitted):
+        found.add(index.by_path[path][0].key)
+    return frozenset(found)
 
 
 def _cut(pick: Pick, rows: int) -> Pick:

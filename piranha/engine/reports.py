@@ -68,10 +68,11 @@ def status_of(
     started: float,
     faults: tuple[Fault, ...],
     messages: tuple[str, ...],
+    foreign: tuple[str, ...] | None = None,
 ) -> EngineStatus:
     """Return everything CONTROL/MONITORING and `piranha status` show, but for what the API adds: kernel, addresses.
 
-    `picks` are the virtual servers and real servers that are told.
+    `picks` are the virtual servers and real servers that are told; `foreign` is `foreign_in`, if it is known already.
     """
     report = _Report(view, nanny, overridden, data_path)
     running_for_s = monotonic() - started
@@ -93,7 +94,7 @@ def status_of(
         faults=faults,
         messages=messages,
         pending=_pending(view),
-        foreign=_foreign(view),
+        foreign=foreign_in(view) if foreign is None else foreign,
     )
 
 
@@ -123,7 +124,7 @@ def _why_not(view: View, step: Step) -> str:
     return of_server or ("" if step.key in view.reading.table else of_service)
 
 
-def _foreign(view: View) -> tuple[str, ...]:
+def foreign_in(view: View) -> tuple[str, ...]:
     """Return in words what stands in the data path's table and is not ours."""
     table = view.reading.table
     services = [key.words for key in table if key not in view.ours]
@@ -244,7 +245,12 @@ class _Report:
     def _counts(self, virtual: VirtualServer, key: TableKey | None) -> Counts:
         """Return how many real servers a virtual server in force has, whatever part of them is told."""
         active = [server for server in virtual.servers if server.is_active]
-        keys = [real_key for server in active if (real_key := real_server_key(virtual, server)) is not None]
+        service = virtual.key
+        keys = [
+            RealServerKey(service, server.address, server.port)
+            for server in active
+            if service is not None and server.address is not None
+        ]
         healths = self._nanny.healths
         states = [health.state for real_key in keys if (health := healths.get(real_key)) is not None]
         up, down = states.count(HealthState.UP), states.count(HealthState.DOWN)

@@ -1,6 +1,8 @@
 """The real servers of a cluster in force: their checks, weights and names, and whom an Apply must wait for."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
 from piranha.health.check import Check, check_of
@@ -10,6 +12,8 @@ from piranha.health.weight import Weighed, weigh
 from piranha.ipvs.desired import desired
 from piranha.ipvs.table import Place, Table, TableKey
 from piranha.status import HealthState
+
+log = logging.getLogger("lvs")
 
 
 def active_servers(cluster: Cluster) -> Sequence[tuple[VirtualServer, RealServer, RealServerKey]]:
@@ -63,6 +67,22 @@ def weighed_servers(
         else:
             found[key] = weigh(server, health, virtual.quiesces, by_hand)
     return found
+
+
+async def heard_of_all(
+    awaited: Collection[RealServerKey],
+    is_known: Callable[[RealServerKey], bool],
+    heard: asyncio.Event,
+    limit_s: float,
+) -> None:
+    """Wait until every check of these had its say, `limit_s` seconds at most. `heard` is set with every check."""
+    try:
+        async with asyncio.timeout(limit_s):
+            while not all(map(is_known, awaited)):
+                heard.clear()
+                await heard.wait()
+    except TimeoutError:
+        log.warning("The first checks of new real servers took longer than %g s.", limit_s)
 
 
 def names_of(cluster: Cluster) -> set[HostName]:

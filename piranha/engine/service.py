@@ -106,6 +106,7 @@ class Engine:
             self.audit,
             self.happenings,
         )
+        self._by_hand.what_runs = lambda: self._applying.cluster
         self._stop_and_start = StopAndStart(
             keeper,
             balancer,

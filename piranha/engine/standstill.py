@@ -29,9 +29,14 @@ class Stopped:
     at: str
 
     @property
+    def by(self) -> str:
+        """Return who and when in words."""
+        return f"by {Caller(self.who, self.from_address)} at {self.at}"
+
+    @property
     def words(self) -> str:
-        """Return that in words."""
-        return f"stopped by {Caller(self.who, self.from_address)} at {self.at}"
+        """Return it all in words."""
+        return f"stopped {self.by}"
 
 
 class Standstill:

@@ -9,19 +9,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from piranha.config.faults import in_file_order
-from piranha.config.model import Cluster, RealServerKey, ServiceKind
+from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
 from piranha.engine import reports
 from piranha.engine.applying import Applying
 from piranha.engine.balancer import Balancer
 from piranha.engine.by_hand import ByHand
 from piranha.engine.confirming import Confirming
 from piranha.engine.keeper import ConfigKeeper
-from piranha.engine.parts import Asked, Chooser, Index, Picked
+from piranha.engine.parts import Asked, Chooser, Index, Picked, may_be_unwell
 from piranha.engine.role import has_backup
 from piranha.engine.standstill import Standstill
 from piranha.engine.version import Version
 from piranha.engine.view import View
 from piranha.errors import ConfigUnavailable
+from piranha.health.machine import ServerHealth
+from piranha.health.overrides import Override
 from piranha.monitoring import OVERRIDES_SHOWN, Summary
 from piranha.router_status import Counts, RoleStatus, StatusPart
 from piranha.status import AddressStatus, EngineStatus, HealthState, OverrideStatus, RunState
@@ -50,6 +52,7 @@ class Telling:
     notices: Callable[[], tuple[str, ...]]
     started: float
     _index: Index | None = None
+    _look: "_Look | None" = None
 
     async def status(self, asked: Asked | None, addresses: Sequence[AddressStatus]) -> EngineStatus:
         """Return the status, or (`asked`) a part of it. `addresses` is how all floating ones stand."""
@@ -57,8 +60,9 @@ class Telling:
         saved, problem = await self._saved()
         index = self._index_of(view.cluster)
         overrides, overridden = self.by_hand.told(), self.by_hand.by_server()
+        look = self._looked(view, index, overridden)
         troubles = reports.troubles_of(addresses, index.host_of)
-        chooser = Chooser(index, view, self.balancer.nanny.healths, overridden, troubles)
+        chooser = Chooser(index, view, self.balancer.nanny.healths, overridden, troubles, look.may_be_unwell)
         picked = chooser.choose(asked) if asked is not None else Picked(chooser.everything(), 0, 0)
         reason = self._idle_reason(saved)
         status = reports.status_of(
@@ -73,12 +77,13 @@ class Telling:
             started=self.started,
             faults=in_file_order(saved.loaded.faults) if saved else (),
             messages=self._messages(),
+            foreign=look.foreign,
         )
         status = replace(
             reports.with_addresses(status, addresses, troubles),
             state=self._state(reason),
             confirmation=self.confirming.status(),
-            counts=self._counts(view, chooser, overridden),
+            counts=look.counts,
             stopped=self.standstill.status(),
             role=_role(view),
         )
@@ -88,8 +93,7 @@ class Telling:
         """Return what every page says on top."""
         view = await self.balancer.recent_view()
         saved, problem = await self._saved()
-        overridden = self.by_hand.by_server()
-        chooser = Chooser(self._index_of(view.cluster), view, self.balancer.nanny.healths, overridden)
+        look = self._looked(view, self._index_of(view.cluster), self.by_hand.by_server())
         reason = self._idle_reason(saved)
         return Summary(
             state=self._state(reason),
@@ -99,7 +103,7 @@ class Telling:
             at=wall(),
             running_for_s=monotonic() - self.started,
             config=reports.config_status(self.keeper, saved, self.applying.version, problem),
-            counts=self._counts(view, chooser, overridden),
+            counts=look.counts,
             overrides=self.by_hand.told(OVERRIDES_SHOWN),
             overrides_in_all=len(self.balancer.overrides),
             messages=self._messages(),
@@ -127,29 +131,24 @@ class Telling:
             return RunState.STOPPED
         return RunState.IDLE if reason else RunState.RUNNING
 
-    def _counts(self, view: View, chooser: Chooser, overridden: _Overridden) -> Counts:
-        index = self._index_of(view.cluster)
-        in_all, active = index.sizes
-        states = [health.state for health in self.balancer.nanny.healths.values()]
-        up, down = states.count(HealthState.UP), states.count(HealthState.DOWN)
-        drains = (key for key, those in overridden.items() if any(each.kind == "drain" for each in those))
-        return Counts(
-            virtual_servers=len(index.in_force),
-            not_served=chooser.not_served,
-            servers=in_all,
-            up=up,
-            down=down,
-            unknown=max(0, active - up - down),
-            inactive=in_all - active,
-            drained=len(list(drains)),
-            leaving=len(view.draining),
-            connections=_connections(view),
-        )
+    def _looked(self, view: View, index: Index, overridden: _Overridden) -> "_Look":
+        """Return what takes long to find out: once for each view, which any news replaces at once."""
+        overrides = self.balancer.overrides
+        if self._look is None or self._look.view is not view or self._look.overrides is not overrides:
+            healths = self.balancer.nanny.healths
+            self._look = _Look(
+                view,
+                overrides,
+                _counts(view, index, healths, overridden),
+                may_be_unwell(index, view, healths, overridden),
+                reports.foreign_in(view),
+            )
+        return self._look
 
     def _idle_reason(self, saved: Version | None) -> str:
         stopped, version, file = self.standstill.stopped, self.applying.version, self.keeper.paths.lvs_cf
         if stopped is not None:
-            return stopped.words
+            return stopped.by
         if self.applying.has_virtual_servers:
             return ""
         if version is not None and version.loaded.cluster.service is ServiceKind.FOS:
@@ -159,6 +158,36 @@ class Telling:
         if version is None:
             return f"there is no {file} yet" if saved is None else f"{file} was never applied"
         return f"no active lvs services defined in {file}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found out about a view."""
+
+    view: View
+    overrides: tuple[Override, ...]
+    counts: Counts
+    may_be_unwell: frozenset[ServiceKey | None]
+    foreign: tuple[str, ...]
+
+
+def _counts(view: View, index: Index, healths: Mapping[RealServerKey, ServerHealth], overridden: _Overridden) -> Counts:
+    in_all, active = index.sizes
+    states = [health.state for health in healths.values()]
+    up, down = states.count(HealthState.UP), states.count(HealthState.DOWN)
+    drained = sum(any(each.kind == "drain" for each in those) for those in overridden.values())
+    return Counts(
+        virtual_servers=len(index.in_force),
+        not_served=Chooser(index, view, healths).not_served,
+        servers=in_all,
+        up=up,
+        down=down,
+        unknown=max(0, active - up - down),
+        inactive=in_all - active,
+        drained=drained,
+        leaving=len(view.draining),
+        connections=_connections(view),
+    )
 
 
 def _role(view: View) -> RoleStatus:

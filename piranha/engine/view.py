@@ -1,6 +1,6 @@
 """What the balancer tells of itself: everything in one moment, and what a switch would do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -8,8 +8,8 @@ from piranha.config.model import Cluster, RealServerKey
 from piranha.engine.role import ACTIVE, Standing
 from piranha.health.weight import Weighed
 from piranha.ipvs.desired import Desired
-from piranha.ipvs.drain import Draining
-from piranha.ipvs.plan import after
+from piranha.ipvs.drain import DRAIN_S, Draining
+from piranha.ipvs.plan import after, impact, sentence
 from piranha.ipvs.table import Place, Reading, Step, Table, TableKey
 from piranha.messages import PlannedStep
 
@@ -55,3 +55,9 @@ class Preview:
 
     steps: tuple[PlannedStep, ...]
     objection: str | None
+
+
+def told_steps(steps: Iterable[Step], reading: Reading, draining: Iterable[Draining]) -> tuple[PlannedStep, ...]:
+    """Return steps with what each means for the traffic of a reading."""
+    places = [drain.place for drain in draining]
+    return tuple(PlannedStep(sentence(step), impact(step, reading, DRAIN_S, places)) for step in steps)

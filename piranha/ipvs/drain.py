@@ -67,6 +67,12 @@ def what_drains(
     )
 
 
+def joined(leaving: tuple[Draining, ...], draining: tuple[Draining, ...]) -> tuple[Draining, ...]:
+    """Return what drains once some more leave; of two for one place the new one counts."""
+    new = {drain.place for drain in leaving}
+    return (*leaving, *(drain for drain in draining if drain.place not in new))
+
+
 def still_draining(
     drains: Collection[Draining], reading: Reading, now: float, configured: Collection[Place] = ()
 ) -> tuple[tuple[Draining, ...], tuple[Draining, ...]]:

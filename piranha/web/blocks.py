@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from piranha.config.document import Document
-from piranha.config.path import BlockPath, parse_block, written
+from piranha.config.edits import Part
+from piranha.config.path import BlockPath, Step, parse_block, written
 from piranha.errors import PiranhaError
 from piranha.monitoring import StatusQuery, Summary
 from piranha.status import EngineStatus, OverrideStatus, ServerStatus, VirtualServerStatus
@@ -123,6 +124,19 @@ def names_inside(document: Document, parent: BlockPath, kind: str) -> list[str]:
     return [steps[-1].name for steps in document.blocks(parent) if steps[-1].kind == kind]
 
 
+def pinned(document: Document, part: Part) -> Part:
+    """Return what has to be as a page showed it, so that an edit of this part meets the block that was meant.
+
+    A block whose name is its own is known by that name. Of several with one name, or inside one of several, the path
+    counts them, and leads to another one when an earlier one is deleted: there the whole block has to be unchanged.
+    """
+    steps = parse_block(part.path)
+    for depth, step in enumerate(steps, 1):
+        if step.number > 1 or document.has((*steps[: depth - 1], Step(step.kind, step.name, 2))):
+            return Part(written(steps[:depth]))
+    return part
+
+
 def live(paths: Sequence[str]) -> tuple[dict[str, VirtualServerStatus], dict[str, ServerStatus]]:
     """Return what the engine tells of these virtual servers and real servers, by path: of those that it runs.
 
@@ -130,7 +144,7 @@ def live(paths: Sequence[str]) -> tuple[dict[str, VirtualServerStatus], dict[str
     """
     virtuals: dict[str, VirtualServerStatus] = {}
     servers: dict[str, ServerStatus] = {}
-    for some in _fitting(paths):
+    for some in fitting(paths):
         told = status(StatusQuery(path="\n".join(some), servers=str(len(some))))
         for virtual in told.virtual_servers if told is not None else ():
             virtuals[virtual.path] = virtual
@@ -138,7 +152,7 @@ def live(paths: Sequence[str]) -> tuple[dict[str, VirtualServerStatus], dict[str
     return virtuals, servers
 
 
-def _fitting(paths: Sequence[str]) -> Iterator[list[str]]:
+def fitting(paths: Sequence[str]) -> Iterator[list[str]]:
     """Yield the paths in as many parts as it takes for each to fit into an address."""
     some: list[str] = []
     length = 0

@@ -181,6 +181,7 @@ class Form:
     def changes(self) -> dict[str, str | None]:
         """Return the changed keywords with their new texts, None for those that go. Notes every fault on the way."""
         changed: dict[str, str | None] = {}
+        self._read_name()  # it is the first control, so its fault is the first
         for keyword in dict.fromkeys(each.keyword for each in self.controls if each.keyword):
             parts = [each for each in self.controls if each.keyword == keyword]
             if not any(self.is_changed(each.name) for each in parts):
@@ -192,7 +193,6 @@ class Form:
                 self._read_two_words(parts, changed)
             else:
                 self._read_one(parts[0], changed)
-        self._read_name()
         return changed
 
     def _read_one(self, each: Control, changed: dict[str, str | None]) -> None:

@@ -19,8 +19,9 @@ from piranha.web.auth import AUTO_UPDATE
 from piranha.web.blocks import set_by_hand, shown_path
 from piranha.web.client import engine, engine_problem, status
 from piranha.web.furniture import moment
-from piranha.web.paging import TEXT_MAX, Page, Search, number_of
+from piranha.web.paging import TEXT_MAX, AddressOf, Page, Search, number_of
 from piranha.web.saving import short
+from piranha.web.server_rows import RowWriter, Service
 from piranha.web.state import gui
 from piranha.web.texts import _
 
@@ -28,6 +29,8 @@ blueprint = Blueprint("monitor", __name__)
 
 INTERVAL_MIN_S = 10
 INTERVAL_MAX_S = 3600
+SERVERS_OF_ALL = 60
+"""Real servers on a page of several virtual servers, together."""
 CHART_EVERY_S = 15
 """How often a chart has something new."""
 Row = VirtualServerStatus | ServerStatus
@@ -90,7 +93,8 @@ class Shown:
     def query(self) -> StatusQuery:
         """Return what is asked of the engine."""
         only = TROUBLE if self.is_trouble else ""
-        return StatusQuery(self.virtual, self.text, only, first=str((self.page - 1) * self.size + 1))
+        servers = "" if self.virtual else str(SERVERS_OF_ALL)
+        return StatusQuery(self.virtual, self.text, only, str((self.page - 1) * self.size + 1), servers=servers)
 
     @property
     def args(self) -> dict[str, str]:
@@ -173,7 +177,7 @@ def fragment() -> ResponseReturnValue:
 def _panel(template: str, refused: str = "", trouble: str = "") -> str:
     """Return the panel. `refused`: why nothing was done, `trouble`: what is wrong with the minutes of a drain."""
     update = auto_update(bool(request.args.get("auto")), request.args.get("interval", ""))
-    told = ask(shown())
+    told, now = ask(shown()), gui().wall_clock()
     updating: dict[str, Any] = {"auto": "1", "interval": update.typed} if update.is_on else {}
     kept: dict[str, Any] = {name: text for name in ("lasts", "minutes") if (text := _typed(name))}
     own: dict[str, Any] = {**told.shown.args, **told.shown.search.args(), **updating}
@@ -195,10 +199,19 @@ def _panel(template: str, refused: str = "", trouble: str = "") -> str:
         lasting=lasting_choices(),
         lasts=kept.get("lasts", ""),
         minutes=kept.get("minutes", ""),
-        chart_at=int(gui().wall_clock() // CHART_EVERY_S),
+        services=_services(told),
+        chart_of=AddressOf("traffic.chart", "virtual", {AUTO_UPDATE: "1", "at": str(int(now // CHART_EVERY_S))}),
+        traffic_of=AddressOf("traffic.show", "virtual", {}),
         refresh_url=url_for("monitor.control", **own, **kept, **refreshed) if update.is_on else "",
         fragment_url=url_for("monitor.fragment", **own, **refreshed) if update.is_on else "",
     )
+
+
+def _services(told: Told) -> list[Service]:
+    """Return the virtual servers that are shown, with their rows."""
+    writer = RowWriter()
+    virtuals = told.status.virtual_servers if told.status is not None else ()
+    return [writer.service(each) for each in virtuals if each.is_active or not each.path or told.shown.virtual]
 
 
 def _typed(name: str) -> str:

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from piranha.config.edits import ExpectedPart, SetValues
 from piranha.config.expressions import expression_fault
 from piranha.messages import SaveAnswer
+from piranha.web import blocks
 from piranha.web.blocks import Block
 from piranha.web.client import opened
 from piranha.web.forms import Form
@@ -30,12 +31,13 @@ def _form(virtual: Block) -> Form:
 
 def _page(form: Form, virtual: Block, unsaved: Unsaved | None = None) -> str:
     part = script_part(virtual.path)
+    pinned = blocks.pinned(opened().document, part)
     return render_template(
         "monitoring_scripts.html",
         form=form,
         virtual=virtual,
         erasers=ERASERS,
-        token=form_token(part, unsaved),
+        token=form_token(pinned, unsaved),
         faults=faults_at(opened().faults, virtual.path, part.keywords),
         unsaved=unsaved,
     )
@@ -113,7 +115,7 @@ def _save(virtual: Block, values: dict[str, str | None]) -> ResponseReturnValue:
 
 
 def _try(virtual: Block, values: dict[str, str | None]) -> SaveAnswer | Unsaved:
-    part = script_part(virtual.path)
+    part = blocks.pinned(opened().document, script_part(virtual.path))
     return save([SetValues(path=virtual.path, values=values)], [ExpectedPart(part, request.form.get("token", ""))])
 
 

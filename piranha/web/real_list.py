@@ -1,10 +1,12 @@
 """The rows of the list of the real servers of one virtual server, a page of them, ready to be printed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from piranha.config.document import Document
+from piranha.config.edits import Part
 from piranha.config.path import BlockPath
 from piranha.status import ServerStatus
 from piranha.web import blocks
@@ -12,19 +14,19 @@ from piranha.web.blocks import Block
 from piranha.web.paging import AddressOf, Listed, Search, page_of
 from piranha.web.panels import status_part
 from piranha.web.places import in_virtual_servers
+from piranha.web.standings import Standing, checked, configured, not_running
 
 _KEYWORDS = ("active", "address", "port", "weight")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A real server. `health` is "" where it does not run; the last three are addresses of pages."""
+    """A real server. The last three are addresses of pages."""
 
     title: str
-    active: str | None
+    status: Standing
     is_active: bool
-    health: str
-    reason: str
+    health: Standing
     address: str
     port: str
     weight: str
@@ -46,23 +48,28 @@ def words(document: Document, virtual: Block, search: Search) -> dict[str, Any]:
     outer = in_virtual_servers().args()
     pages = ("real_servers.show", "real_servers.set_status", "real_servers.ask_delete")
     addresses = [AddressOf(endpoint, "server", {**outer, **search.args(page.number)}) for endpoint in pages]
-    rows = [_row(document, each, live.get(each.path), addresses) for each in shown]
+    token = cache(document.token)  # of real servers inside one of several with one name, each has the whole block's
+    rows = [_row(document, each, live.get(each.path), token, addresses) for each in shown]
     return {"rows": rows, "page": page, "search": search, "own": {"virtual": virtual.path, **outer}}
 
 
-def _row(document: Document, each: Block, live: ServerStatus | None, addresses: list[AddressOf]) -> Row:
+def _row(
+    document: Document,
+    each: Block,
+    live: ServerStatus | None,
+    token: Callable[[Part], str],
+    addresses: list[AddressOf],
+) -> Row:
     path = each.path
-    runs = live is not None and live.is_active
     return Row(
         each.title,
-        each.values["active"],
+        configured(each.values["active"]),
         each.is_active,
-        live.health.state if live is not None and runs else "",
-        live.health.reason if live is not None and runs else "",
+        checked(live.health) if live is not None and live.is_active else not_running(),
         each.values["address"] or "0.0.0.0",
         each.values["port"] or "",
         each.values["weight"] or "1",
-        document.token(status_part(path)),
+        token(blocks.pinned(document, status_part(path))),
         *(address(path) for address in addresses),
     )
 

@@ -58,7 +58,7 @@ def _page(
     form: Form, virtual: Block, real: Block | None, unsaved: Unsaved | None = None, *, was_deleted: str = ""
 ) -> str:
     document = opened().document
-    part = real_part(real.path) if real is not None else Part(virtual.path, ())
+    part = blocks.pinned(document, real_part(real.path) if real is not None else Part(virtual.path, ()))
     return render_template(
         "real_server.html",
         form=form,
@@ -71,6 +71,11 @@ def _page(
         was_deleted=was_deleted,
         network=document.get((), "network") or "nat",
     )
+
+
+def _expected(part: Part) -> ExpectedPart:
+    """Return what has to be unchanged, with the token of the form that was sent."""
+    return ExpectedPart(blocks.pinned(opened().document, part), request.form.get("token", ""))
 
 
 def _judge(form: Form, virtual: Block, real: Block | None) -> None:
@@ -106,7 +111,7 @@ def add() -> ResponseReturnValue:
     name = form.typed[NAME]
     answer = save(
         [AddBlock(parent=virtual.path, kind="server", name=name, values=ordered)],
-        [ExpectedPart(Part(virtual.path, ()), request.form.get("token", ""))],
+        [_expected(Part(virtual.path, ()))],
     )
     if isinstance(answer, Unsaved):
         return _refused(form, wanted_virtual(), None, answer)
@@ -145,7 +150,7 @@ def accept() -> ResponseReturnValue:
     if name != real.name:
         edits.append(RenameBlock(path=path, name=name))
         path = written((*virtual.steps, Step("server", name)))
-    answer = save(edits, [ExpectedPart(real_part(real.path), request.form.get("token", ""))])
+    answer = save(edits, [_expected(real_part(real.path))])
     if isinstance(answer, Unsaved):
         try:
             virtual, real = _wanted()
@@ -193,7 +198,7 @@ def set_status() -> ResponseReturnValue:
         return _list(virtual, Unsaved(422, told)), 422
     answer = save(
         [SetValues(path=real.path, values={"active": "1" if is_on else "0"})],
-        [ExpectedPart(status_part(real.path), request.form.get("token", ""))],
+        [_expected(status_part(real.path))],
     )
     if isinstance(answer, Unsaved):
         document = opened().document
@@ -230,7 +235,7 @@ def _delete_page(virtual: Block, real: Block, unsaved: Unsaved | None = None) ->
         servers=[],
         servers_in_all=0,
         live=blocks.live_server(real.path),
-        token=document.token(part),
+        token=document.token(blocks.pinned(document, part)),
         text=document.part_text(part),
         action=url_for("real_servers.delete", server=real.path, **kept()),
         back=list_of_real_servers(virtual.path),
@@ -242,7 +247,7 @@ def _delete_page(virtual: Block, real: Block, unsaved: Unsaved | None = None) ->
 def delete() -> ResponseReturnValue:
     """Remove a real server, if it is as the question showed it."""
     virtual, real = _wanted()
-    answer = save([RemoveBlock(path=real.path)], [ExpectedPart(Part(real.path), request.form.get("token", ""))])
+    answer = save([RemoveBlock(path=real.path)], [_expected(Part(real.path))])
     if isinstance(answer, Unsaved):
         virtual, real = _wanted()
         return _delete_page(virtual, real, answer), answer.status

@@ -14,19 +14,10 @@ from piranha.web.blocks import Block
 from piranha.web.client import Understood
 from piranha.web.paging import AddressOf, Listed, Search, page_of
 from piranha.web.panels import status_part
+from piranha.web.standings import Standing, configured, not_running
 from piranha.web.texts import _
 
 _KEYWORDS = ("active", "address", "vip_nmask", "port", "protocol")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a virtual server runs: a word with its class and its symbol, and what is to say about it."""
-
-    kind: str
-    symbol: str
-    word: str
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +25,7 @@ class Row:
     """A virtual server. `servers` is how many real servers it has; the last four are addresses of pages."""
 
     title: str
-    active: str | None
+    status: Standing
     is_active: bool
     standings: list[Standing]
     address: str
@@ -74,7 +65,7 @@ def _row(document: Document, each: Block, live: VirtualServerStatus | None, addr
     count = len(blocks.names_inside(document, each.steps, "server"))
     return Row(
         each.title,
-        each.values["active"],
+        configured(each.values["active"]),
         each.is_active,
         _standings(live),
         each.address or "0.0.0.0",
@@ -83,7 +74,7 @@ def _row(document: Document, each: Block, live: VirtualServerStatus | None, addr
         each.values["protocol"] or "tcp",
         each.device or "–",
         f"{count:,}",
-        document.token(status_part(path)),
+        document.token(blocks.pinned(document, status_part(path))),
         *(address(path) for address in addresses),
     )
 
@@ -91,7 +82,7 @@ def _row(document: Document, each: Block, live: VirtualServerStatus | None, addr
 def _standings(live: VirtualServerStatus | None) -> list[Standing]:
     """Return how the checks find its real servers, or why it is not served, and what else is not as it should be."""
     if live is None or not live.is_active:
-        return [Standing("undef", "–", _("not running"))]
+        return [not_running()]
     found = [Standing("down", "✖", _("refused"), live.refused) if live.refused else _health(live)]
     if live.differs:
         found.append(Standing("down", "✖", _("not as lvs.cf asks"), live.differs))

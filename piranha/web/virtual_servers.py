@@ -1,7 +1,7 @@
 """VIRTUAL SERVERS: the list, and the panel of one (manual 4.6)."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -72,13 +72,17 @@ def _page(form: Form, virtual: Block | None, unsaved: Unsaved | None = None, *, 
         "virtual_server.html",
         form=form,
         virtual=virtual,
-        token=form_token(virtual_part(virtual.path), unsaved) if virtual is not None else "",
+        token=form_token(_part(virtual_part, virtual), unsaved) if virtual is not None else "",
         faults=faults_at(opened().faults, virtual.path) if virtual is not None else [],
         unsaved=unsaved,
         was_deleted=was_deleted,
         list_address=list_of_virtual_servers(),
         is_direct=opened().document.get((), "network") == "direct",
     )
+
+
+def _part(part_of: Callable[[str], Part], virtual: Block) -> Part:
+    return blocks.pinned(opened().document, part_of(virtual.path))
 
 
 def _judge(form: Form, virtual: Block | None) -> None:
@@ -158,7 +162,7 @@ def accept() -> ResponseReturnValue:
     if name != virtual.name:
         edits.append(RenameBlock(path=path, name=name))
         path = written((Step("virtual", name),))
-    answer = save(edits, [ExpectedPart(virtual_part(virtual.path), request.form.get("token", ""))])
+    answer = save(edits, [ExpectedPart(_part(virtual_part, virtual), request.form.get("token", ""))])
     if isinstance(answer, Unsaved):
         try:
             virtual = wanted_virtual()
@@ -201,7 +205,7 @@ def set_status() -> ResponseReturnValue:
         return _list(Unsaved(422, told)), 422
     answer = save(
         [SetValues(path=virtual.path, values={"active": "1" if is_on else "0"})],
-        [ExpectedPart(status_part(virtual.path), request.form.get("token", ""))],
+        [ExpectedPart(_part(status_part, virtual), request.form.get("token", ""))],
     )
     if isinstance(answer, Unsaved):
         return _list(answer), answer.status

@@ -179,7 +179,10 @@ BLOCKS = {
     "faulty": ('virtual["[server_name]"#2]', 'virtual["[server_name]"#2].server["[unnamed]"]'),
 }
 """Virtual servers, each with a real server, whose own pages are looked at."""
-ABOUT_A_BLOCK = ("virtual_servers.show", "virtual_servers.ask_delete", "real_servers.", "monitoring_scripts.")
+ABOUT_A_BLOCK = (
+    *("virtual_servers.show", "virtual_servers.ask_delete", "monitoring_scripts.show"),
+    *("real_servers.show_all", "real_servers.show", "real_servers.ask_delete"),
+)
 OTHER_WORDS = ("connections.",)
 """There `server` is an address."""
 NO_PAGES = ("static", "bootstrap.", "old_addresses.")
@@ -344,7 +347,7 @@ class FullGui:
             if "GET" not in (rule.methods or ()) or rule.endpoint.startswith(NO_PAGES):
                 continue
             for which, (virtual, server) in BLOCKS.items():
-                if which == "usual" or rule.endpoint.startswith(ABOUT_A_BLOCK):
+                if which == "usual" or rule.endpoint in ABOUT_A_BLOCK:
                     query = {"number": "1", "old": "1", "new": "saved"}
                     if not rule.endpoint.startswith(OTHER_WORDS):
                         query |= {"virtual": virtual, "server": server}

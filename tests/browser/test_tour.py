@@ -33,9 +33,9 @@ def gui(tmp_path: Path) -> Iterator[FullGui]:
 
 
 @pytest.fixture
-def tour(gui: FullGui, chromium: Browser) -> Iterator[Tour]:
+def tour(gui: FullGui, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Tour]:
     """Give a browser that has not logged in."""
-    made = Tour(chromium, gui.url)
+    made = Tour(chromium, gui.url, request.node.name)
     yield made
     made.context.close()
 
@@ -169,7 +169,7 @@ def test_pages_say_the_same_without_scripts(gui: FullGui, chromium: Browser) -> 
     gui.client().apply(confirm_s=300)
     texts: dict[bool, dict[str, str]] = {}
     for has_scripts in (True, False):
-        tour = Tour(chromium, gui.url, has_scripts=has_scripts)
+        tour = Tour(chromium, gui.url, "scripts", has_scripts=has_scripts)
         tour.log_in(PASSWORD)
         texts[has_scripts] = {}
         for name, address in gui.pages().items():

@@ -1,8 +1,10 @@
 """What a tour looks for on a page: what axe-core finds, what the console says, who is asked, what does not fit.
 
-A picture of every page in every look stays in `.artefacts/tour` for people.
+A picture of every page in every look stays in `.artefacts/tour` for people, in a folder for each tour.
 """
 
+import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +56,10 @@ LOOKS = (LIGHT, DARK, SMALL, PRINT)
 class Tour:
     """A person's browser on the way through all pages of a GUI, and everything that was wrong on it."""
 
-    def __init__(self, browser: Browser, url: str, *, has_scripts: bool = True) -> None:
+    def __init__(self, browser: Browser, url: str, name: str, *, has_scripts: bool = True) -> None:
         self.url = url
+        self.pictures = ARTEFACTS / re.sub(r"[^\w-]+", " ", name).strip()
+        shutil.rmtree(self.pictures, ignore_errors=True)
         self.problems: list[str] = []
         self.seen: list[str] = []
         # Colours that fade from one look into the next would be judged half-way.
@@ -107,13 +111,13 @@ class Tour:
 
     def look(self, name: str, looks: Sequence[Look] = LOOKS) -> None:
         """Look at the page that is there in each of these ways, take its picture, and note what is wrong."""
-        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        self.pictures.mkdir(parents=True, exist_ok=True)
         self.seen.append(name)
         self.tab.evaluate(AXE)
         for look in looks:
             self.tab.set_viewport_size({"width": look.width, "height": 800})
             self.tab.emulate_media(color_scheme=look.scheme, media=look.media)  # type: ignore[arg-type]
-            self.tab.screenshot(path=ARTEFACTS / f"{len(self.seen):03} {name} {look.name}.png", full_page=True)
+            self.tab.screenshot(path=self.pictures / f"{len(self.seen):03} {name} {look.name}.png", full_page=True)
             self.problems += [f"{name} ({look.name}): {wrong}" for wrong in self._wrong(look)]
         self.tab.set_viewport_size({"width": LIGHT.width, "height": 800})
         self.tab.emulate_media(color_scheme="light", media="screen")

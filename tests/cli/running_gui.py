@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,3 +69,13 @@ def get(port: int, path: str, host: str = "127.0.0.1", headers: Mapping[str, str
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def exchange(port: int, request: bytes, source: str = "127.0.0.1") -> bytes:
+    """Return everything that is answered to a request, up to the end of the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0)) as connection:
+        connection.sendall(request)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer

@@ -60,7 +60,7 @@ def test_every_file_of_the_corpus_passes_and_its_warnings_have_a_place():
         assert place[0].endswith(".cf") and int(place[1]) > 0 and int(place[2]) > 0
 
 
-def test_a_broken_file_is_exit_code_1_with_every_fault_listed(tmp_path):
+def test_check_80_a_broken_file_is_exit_code_1_with_every_fault_and_its_line(tmp_path):
     file = tmp_path / "broken.cf"
     file.write_text(BROKEN)
     result = run(str(file))

@@ -14,7 +14,7 @@ from piranha.cli.gui import main
 from piranha.cli.gui_settings import gui_settings
 from piranha.errors import PiranhaError
 from piranha.paths import Paths
-from tests.cli.running_gui import Started, get
+from tests.cli.running_gui import Started, exchange, get
 from tests.web.apache import Apache
 
 
@@ -189,3 +189,8 @@ def test_the_settings_of_piranha_toml_reach_the_gui(start: Started, tmp_path: Pa
     assert get(port, "/", headers={"X-Forwarded-For": "192.0.2.1"})[0] == 200
     assert get(port, "/", headers={"X-Forwarded-For": "192.0.2.2"})[0] == 403
     assert get(port, "/")[0] == 403
+    # gunicorn would make one header of these two, and what the proxy adds to the client's own stands at the right.
+    assert get(port, "/", headers={"X_Forwarded_For": "192.0.2.1"})[0] == 403
+    twice = b"GET / HTTP/1.0\r\nX-Forwarded-For: %s\r\nX-Forwarded-For: %s\r\n\r\n"
+    assert exchange(port, twice % (b"192.0.2.1", b"192.0.2.2")).split()[1] == b"403"
+    assert exchange(port, twice % (b"192.0.2.2", b"192.0.2.1")).split()[1] == b"200"

@@ -12,23 +12,13 @@ import pytest
 
 from piranha.cli.gui_waits import Waits
 from piranha.web.auth import FORM_FIELDS_MAX
-from tests.cli.running_gui import IMPATIENT, Started, get, started
+from tests.cli.running_gui import IMPATIENT, Started, exchange, get, started
 
 HALVES = [
     pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\n", id="head"),
     pytest.param(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nuser=", id="body"),
     pytest.param(b"POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nus", id="chunked body"),
 ]
-
-
-def exchange(port: int, request: bytes, source: str = "127.0.0.1") -> bytes:
-    """Return everything that is answered to a request, up to the end of the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20, source_address=(source, 0)) as connection:
-        connection.sendall(request)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-        return answer
 
 
 @pytest.mark.parametrize("half", HALVES)

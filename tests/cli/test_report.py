@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from piranha.cli import report
+from piranha.config.load import load
+from piranha.ipvs.settings import FORWARD, KernelSettings, judged, use_of
 from piranha.messages import Plan, PlannedStep, SaveAnswer
 from piranha.status import (
     AddressState,
@@ -191,6 +193,39 @@ def test_floating_addresses_are_told_and_a_conflict_is_loud():
     lines = report.of_status(replace(STATUS, addresses=(fine, taken))).splitlines()
     assert ["192.0.2.1/24", "eth0:1", "virtual[web]", "carried", "-"] in [line.split() for line in lines]
     assert ["192.0.2.2/24", "eth0:2", "nat_router", "CONFLICT", "(02::1)", "Two."] in [line.split() for line in lines]
+
+
+def test_check_30_floating_addresses_are_listed_under_their_interfaces():
+    told = [
+        AddressStatus("192.0.2.1/24", "eth0", "eth0:1", "virtual[web]", AddressState.CARRIED),
+        AddressStatus("10.0.0.254/24", "eth1", "eth1:1", "nat_router", AddressState.WAS_THERE),
+        AddressStatus("192.0.2.2/24", "eth0", "eth0:2", "virtual[ftp]", AddressState.CARRIED),
+        AddressStatus("", "", "", "virtual[x]", AddressState.REFUSED, "No name."),
+    ]
+    lines = report.of_status(replace(STATUS, addresses=tuple(told))).splitlines()
+    at = lines.index("Floating addresses")
+    assert [line.split()[:2] for line in lines[at + 1 : at + 8]] == [
+        ["on", "no"],
+        ["-", "-"],
+        ["on", "eth0:"],
+        ["192.0.2.1/24", "eth0:1"],
+        ["192.0.2.2/24", "eth0:2"],
+        ["on", "eth1:"],
+        ["10.0.0.254/24", "eth1:1"],
+    ]
+    assert "Floating addresses" not in report.of_status(STATUS)
+
+
+def test_check_22_forwarding_that_is_off_is_told_with_what_to_type_and_forwarding_that_is_on_is_fine():
+    use = use_of(load("network = nat\nvirtual a {\n active = 1\n address = 192.0.2.1 eth0:1\n}\n").cluster)
+    told = {}
+    for value in ("0", "1"):
+        kernel = replace(KERNEL, settings=judged(KernelSettings({FORWARD: value}), use))
+        lines = report.of_status(replace(STATUS, kernel=kernel)).splitlines()
+        (told[value],) = [" ".join(line.split()) for line in lines if FORWARD in line]
+    assert told["0"].startswith("net.ipv4.ip_forward 0 WRONG NAT: the router must forward IPv4")
+    assert told["0"].endswith("Type: sysctl -w net.ipv4.ip_forward=1")
+    assert told["1"] == "net.ipv4.ip_forward 1 ok NAT: the router forwards the answers of real servers."
 
 
 def test_the_kernel_is_told_with_what_to_type():

@@ -219,6 +219,8 @@ BROKEN = [
     ("network = nat", "network = direct", "port-not-mapped", WARNING, WEB1, 36, not STOPS),
     ("address = 10.0.0.23\n", "address = 10.0.0.23\n         port = 2121\n", "port-not-mapped", WARNING,
         "virtual[ftp].server[ftp1]", 56, not STOPS),
+    ("address = 10.0.0.23\n         active = 1\n", "address = 10.0.0.23\n         active = 0\n         port = 2121\n",
+        "port-not-mapped", WARNING, "virtual[ftp].server[ftp1]", 57, not STOPS),
     ("10.0.0.22", "10.0.0.21\n         port = 8080", "same-server", WARNING, WEB2, 40, not STOPS),
     ("server web2", "server web1", "duplicate-name", WARNING, "virtual[http].server[web1#2]", 39, not STOPS),
     ("         address = 10.0.0.23\n         active = 1\n", "", "no-active-server", WARNING, FTP, 45, not STOPS),
@@ -237,6 +239,12 @@ BROKEN = [
         "same-service", ERROR, FTP, 47, STOPS,
     ),
     ("     port = 80\n", "     port = 80\n     fwmark = 21\n", "mark-persistence", WARNING, FTP, 50, not STOPS),
+    ("     port = 80\n", "     port = 80\n     fwmark = 21\n", "mark-persistence", WARNING, HTTP, 23, not STOPS),
+    (
+        "     active = 1\n     address = 192.0.2.80 eth0:1\n",
+        "     active = 0\n     address = 192.0.2.80 eth0:1\n     fwmark = 21\n",
+        "mark-persistence", WARNING, HTTP, 21, not STOPS,
+    ),
     ("192.0.2.21 eth0:2", "192.0.2.80 eth0:2", "other-device", WARNING, FTP, 47, not STOPS),
     ("192.0.2.21 eth0:2", "192.0.2.80 eth0:1", "other-netmask", WARNING, FTP, 45, not STOPS),
     # kinds of block

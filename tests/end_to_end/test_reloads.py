@@ -101,7 +101,7 @@ def edits(stays: str, ports: dict[str, int]) -> Iterator[list[Edit]]:
 
 
 @pytest.mark.timeout(300)
-def test_fifty_reloads_cost_no_request_and_no_byte_of_a_download(
+def test_check_79_fifty_reloads_cost_no_request_and_no_byte_of_a_download(
     demo: RunningDemo, more_servers: dict[str, int]
 ) -> None:
     download_ = Download(demo.vip)

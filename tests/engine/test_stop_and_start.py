@@ -15,7 +15,7 @@ from piranha.engine.role import ACTIVE, Standing
 from piranha.engine.service import Engine
 from piranha.engine.table_store import TableStore
 from piranha.errors import ConfigUnavailable, ConfirmationPending, UnsafePlan
-from piranha.messages import ApplyRequest, ConfirmRequest
+from piranha.messages import ApplyRequest, ClearRequest, ConfirmRequest, OverrideRequest
 from piranha.records import AuditQuery, EventsQuery
 from piranha.status import RunState
 from piranha.system.boot import BootClock
@@ -81,7 +81,7 @@ async def test_a_stop_runs_nothing_says_who_and_when_and_a_start_runs_again(engi
     status = await engine.status()
     assert status.state is RunState.STOPPED and status.virtual_servers == ()
     assert status.stopped is not None and (status.stopped.who, status.stopped.from_address) == ("ann", "192.0.2.7")
-    assert status.reason == f"stopped by ann from 192.0.2.7 at {status.stopped.at}"
+    assert status.reason == f"by ann from 192.0.2.7 at {status.stopped.at}"
     await balancer.turn()
     assert path.entries == {}
     answer = await engine.start_again(ANN)
@@ -111,7 +111,7 @@ async def test_after_a_crash_it_stays_stopped_and_says_so(engine, engine_of, pat
     again = await engine_of()
     assert path.entries == {}
     status = await again.status()
-    assert status.state is RunState.STOPPED and "stopped by ann" in status.reason
+    assert status.state is RunState.STOPPED and "by ann" in status.reason
     assert "LVS was stopped by ann from 192.0.2.7" in caplog.text and "stays so until it is started" in caplog.text
     await again.start_again(ANN)
     await checked(balancer)
@@ -140,6 +140,21 @@ async def test_another_boot_and_an_operators_start_of_the_engine_end_it(engine, 
     ConfigKeeper(paths).note_stopped_by_operator()
     assert (await (await engine_of()).status()).state is RunState.RUNNING
     assert (await (await engine_of()).status()).state is RunState.RUNNING, "and it is over for good"
+
+
+async def test_what_is_set_by_hand_keeps_its_names_while_it_is_stopped_and_can_be_set_and_cleared(
+    engine, path, balancer, paths
+):
+    server = "virtual[web].server[a]"
+    await engine.stop(ANN)
+    await engine.override(OverrideRequest(server, "drain"), ANN)
+    assert [each.target for each in (await engine.status()).overrides] == [server]
+    await engine.start_again(ANN)
+    await checked(balancer)
+    assert path.weights() == {A: 0}
+    await engine.stop(ANN)
+    assert (await engine.clear_overrides(ClearRequest(server), ANN)).servers == (server,)
+    assert (await engine.status()).overrides == ()
 
 
 async def test_a_start_takes_what_is_saved(engine, paths, block, path, balancer):

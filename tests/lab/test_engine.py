@@ -143,7 +143,7 @@ def edited(dice: random.Random) -> str:
 
 
 @pytest.mark.timeout(150)
-def test_reloads_break_no_connection_and_no_request(lab: Topology, router: RunningRouter) -> None:
+def test_check_79_reloads_break_no_connection_and_no_request(lab: Topology, router: RunningRouter) -> None:
     router.write(BOTH)
     router.start()
     serves(router)
@@ -312,7 +312,7 @@ def test_a_refused_step_is_told_and_tried_again_and_the_rest_goes_on(router: Run
     until(lambda: not any(each.refused for each in router.status().virtual_servers), 5, "nothing is refused")
 
 
-def test_a_backup_router_stays_passive_and_says_so(router: RunningRouter) -> None:
+def test_check_78_a_backup_router_stays_passive_and_says_so(router: RunningRouter) -> None:
     pair = BOTH.replace("backup_active = 0", "backup_active = 1\nbackup = 198.51.100.11\nheartbeat = 1")
     text = pair.replace("primary = 198.51.100.11", "primary = 198.51.100.12")
     router.write(text)

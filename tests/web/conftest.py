@@ -7,6 +7,7 @@ conflicts and edits, and it remembers who called and what.
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -24,6 +25,7 @@ from piranha.engine.connections import choice, limit_of
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.engine.parts import asked_of, shares
 from piranha.engine.questions import of_audit, of_events, page
+from piranha.engine.version import Version
 from piranha.errors import (
     ConfigConflict,
     ConfirmationPending,
@@ -194,6 +196,7 @@ class KeeperEngine:
     rates: Rates | None = None
     beside: dict[str, Any] = field(default_factory=dict)
     beside_virtual: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _running: Version | None = None
     connections: list[ClientConnection] = field(default_factory=list)
     not_told: str = ""
     waits: tuple[ConfirmationStatus, bytes] | None = None
@@ -203,9 +206,17 @@ class KeeperEngine:
     record_problem: str = ""
     samples: tuple[TrafficSample, ...] = ()
 
-    @property
+    @cached_property
     def keeper(self) -> ConfigKeeper:
         return ConfigKeeper(self.paths)
+
+    @property
+    def running(self) -> Version | None:
+        """Return what runs, read once for each text of it."""
+        raw = lvs_cf.read(self.paths.running_cf)
+        if self._running is None or self._running.raw != raw:
+            self._running = self.keeper.running_version()
+        return self._running
 
     def apply_now(self) -> None:
         version = self.keeper.saved_version()
@@ -442,7 +453,7 @@ class KeeperClient(EngineClient):
 
     def _status(self) -> EngineStatus:
         keeper = self.engine.keeper
-        saved, running = keeper.saved(), keeper.running_version()
+        saved, running = keeper.saved(), self.engine.running
         services = (
             running.loaded.cluster.virtual_servers
             if running is not None and self.engine.state is RunState.RUNNING
@@ -501,7 +512,10 @@ class KeeperClient(EngineClient):
         )
 
     def _counts(self, servers: Any) -> Counts:
-        states = [self._server(server).health.state for server in servers if server.is_active]
+        known = self.engine.health
+        states = [
+            known[each.name].state if each.name in known else HealthState.UNKNOWN for each in servers if each.is_active
+        ]
         up, down = states.count(HealthState.UP), states.count(HealthState.DOWN)
         inactive = len(servers) - len(states)
         unknown = len(states) - up - down
@@ -682,6 +696,8 @@ def every_secure_page() -> list[str]:
     http, web1 = "virtual=virtual%5Bhttp%5D", "server=virtual%5Bhttp%5D.server%5Bweb1%5D"
     return [
         "/secure/control",
+        "/secure/control/stop",
+        f"/secure/traffic?{http}",
         "/secure/connections",
         "/secure/password",
         "/secure/global_settings",

@@ -35,7 +35,9 @@ def test_check_23_nat_is_written_with_its_address_device_and_netmask(browser: In
     assert "Do not set up floating addresses in the network scripts" in page.text
 
 
-def test_check_24_another_type_keeps_the_nat_fields_and_everything_typed(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_24_another_type_keeps_the_nat_fields_and_everything_typed(
+    browser: InProcessBrowser, paths: Paths
+) -> None:
     text = paths.lvs_cf.read_text().replace("network = direct", "network = nat\nnat_router = 10.0.0.254 eth1:1")
     paths.lvs_cf.write_text(text)
     page = browser.open(PANEL).fill("Primary server public IP", "192.0.2.13")

@@ -435,7 +435,7 @@ def test_fault_18_debugging_is_off_whatever_the_request_or_the_environment_says(
     assert browser.log_in(PASSWORD).status == 200
     switches = urlencode(dict.fromkeys(("debug", "DEBUG", "debug_level", "__debugger__", "cmd"), "1"))
     for who in (browser, InProcessBrowser(app)):
-        for address in ("/", "/login", "/secure/help", "/console", "/nowhere"):
+        for address in ("/", "/login", "/secure/introduction", "/console", "/nowhere"):
             page = who.raw("GET", f"{address}?{switches}", Cookie2="debug=1").get_data(as_text=True)
             assert [mark for mark in MARKS if mark in page] == []
             assert "Traceback" not in page and "werkzeug" not in page.lower()

@@ -17,7 +17,9 @@ def enabled(paths: Paths, more: str = "") -> str:
     return text
 
 
-def test_check_50_at_first_it_is_inactive_and_only_enable_is_offered(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_50_at_first_it_is_inactive_and_only_enable_is_offered(
+    browser: InProcessBrowser, watched: Watched
+) -> None:
     page = browser.open(PANEL)
     assert "Backup: ■ inactive" in page.text
     assert [button.text for form in page.read.forms for button in form.buttons] == ["LOG OUT", "ENABLE"]
@@ -132,7 +134,9 @@ def test_what_does_not_go_together_is_refused(
     assert paths.lvs_cf.read_text() == text
 
 
-def test_check_52_the_private_address_is_asked_for_only_if_the_primary_has_one(browser: InProcessBrowser, paths: Paths) -> None:
+def test_check_52_the_private_address_is_asked_for_only_if_the_primary_has_one(
+    browser: InProcessBrowser, paths: Paths
+) -> None:
     text = enabled(paths)
     page = browser.open(PANEL)
     assert "because the primary server has no private IP" in page.text
