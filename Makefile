@@ -39,14 +39,14 @@ test: ## set up what is needed, Debian packages too, and run everything
 	.ci/part "Debian packages" 180 .ci/apt-install; \
 	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
-	.ci/part "tests in the lab's kernel" 300 $(BIN)/python -m tests.lab.boot $(LAB_TESTS); \
-	.ci/part "all tests" 900 $(BIN)/pytest $(ARGS); \
+	.ci/part "tests in the lab's kernel" 600 $(BIN)/python -m tests.lab.boot $(LAB_TESTS); \
+	.ci/part "all tests" 1000 $(BIN)/pytest $(ARGS); \
 	echo "== make test: all passed; $$SECONDS s of 1800 s"
 
 .PHONY: lab
 lab: $(VENV)/test.stamp ## the tests that need a real IPVS kernel, in one that is started for them (root, amd64)
 	@.ci/part "Debian packages" 180 .ci/apt-install
-	@.ci/part "tests in the lab's kernel" 300 $(BIN)/python -m tests.lab.boot $(LAB_TESTS) $(ARGS)
+	@.ci/part "tests in the lab's kernel" 600 $(BIN)/python -m tests.lab.boot $(LAB_TESTS) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/test.stamp ## lint, types, import contracts and the pure tests; under a minute
@@ -59,8 +59,8 @@ check: $(VENV)/test.stamp ## lint, types, import contracts and the pure tests; u
 test-fast: $(VENV)/test.stamp ## all tests that need neither root nor Debian's packages
 	@SECONDS=0; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
-	.ci/part "tests without browsers" 300 $(BIN)/pytest -m "$(FAST)" $(ARGS); \
-	echo "== make test-fast: all passed; $$SECONDS s of 360 s"
+	.ci/part "tests without browsers" 700 $(BIN)/pytest -m "$(FAST)" $(ARGS); \
+	echo "== make test-fast: all passed; $$SECONDS s of 760 s"
 
 .PHONY: lint
 lint: $(VENV)/test.stamp

@@ -3,6 +3,10 @@
 from piranha.config.fault_types import FaultGroup, error, kind, note, warning
 
 
+def _with_own_port(text: str) -> str:
+    return text.replace("         active = 1\n", "         active = 1\n         port = 8080\n")
+
+
 def _virtual(*lines: str, name: str = "a", address: str = "192.0.2.80 eth0:1", head: str = "") -> str:
     """Return an lvs.cf with an active virtual server with an active real server; lines with } end that one first."""
     inner = "".join(f"     {line}\n" for line in lines)
@@ -286,11 +290,8 @@ REAL_SERVERS = FaultGroup(
             "port-not-mapped",
             "A real server has another port than its virtual server, which network or a persistent mark does not map.",
             "Remove its port; only NAT can change it, and not for a persistent firewall mark.",
-            warning(
-                _virtual(head="network = direct\n").replace(
-                    "         active = 1\n", "         active = 1\n         port = 8080\n"
-                )
-            ),
+            warning(_with_own_port(_virtual(head="network = direct\n"))),
+            note(_with_own_port(_virtual("fwmark = 8", "persistent = 60")), "behind a persistent firewall mark"),
         ),
     ),
 )

@@ -181,7 +181,7 @@ def _own_port(findings: Findings, virtual: VirtualServer, server: RealServer, in
         # linux, ip_vs_sched_persist: only a connection to the service's own port gets the destination's, and a mark has
         # none.
         message = "A firewall mark with persistence keeps the client's port, so this port is only checked."
-        findings.say(Severity.WARNING, "port-not-mapped", inner, "port", message, "Remove it, or the persistence.")
+        findings.say(Severity.NOTE, "port-not-mapped", inner, "port", message, "Remove it, or the persistence.")
 
 
 def is_zero(block: Block, keyword: str = "address") -> bool:

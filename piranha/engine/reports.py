@@ -396,10 +396,5 @@ class _Report:
 
 
 def _rates(stats: Stats) -> Rates:
-    return Rates(
-        stats.connections_ps,
-        stats.packets_in_ps,
-        stats.packets_out_ps,
-        stats.bytes_in_ps,
-        stats.bytes_out_ps,
-    )
+    packets, bytes_ = (stats.packets_in_ps, stats.packets_out_ps), (stats.bytes_in_ps, stats.bytes_out_ps)
+    return Rates(stats.connections_ps, *packets, *bytes_)
