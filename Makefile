@@ -81,6 +81,10 @@ docs: $(VENV)/test.stamp ## write docs/faults.md and docs/man/lvs.cf.5 anew from
 bench-config: $(VENV)/test.stamp ## reading and editing a large lvs.cf beside tomlkit, growth and memory
 	@$(BIN)/python -m tests.bench_config $(ARGS)
 
+.PHONY: bench-gui
+bench-gui: $(VENV)/test.stamp ## the GUI's pages with 20,000 real servers beside 20, and with 70 users beside one
+	@$(BIN)/python -m tests.bench_gui $(ARGS)
+
 .PHONY: bench-kernel
 bench-kernel: $(VENV)/test.stamp ## programming and reading the kernel's table beside ipvsadm, in one lab kernel
 	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_kernel $(ARGS)

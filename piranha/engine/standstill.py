@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from piranha.engine.caller import Caller
-from piranha.errors import UnsafePlan
+from piranha.errors import ConfigUnavailable, UnsafePlan
 from piranha.paths import Paths
 from piranha.router_status import StoppedStatus
 from piranha.system import files
@@ -96,6 +96,10 @@ class Standstill:
             return (f"{self._paths.standstill} cannot be read ({error}): if LVS was stopped, it runs again.",)
         if was_ordered or not kept.boot_id or kept.boot_id != self._clock.boot_id():
             log.info("LVS was %s; that is over by this start.", kept.words)
+            try:
+                self.end()  # else the next start in this boot would find it
+            except ConfigUnavailable as error:
+                return (f"{error} If the engine is started again, LVS may be found stopped.",)
             return ()
         self._stopped = kept
         return ()

@@ -35,7 +35,7 @@ TABLE: Sequence[Row] = (
     Row(IDLE, Event.STOP, BOTH, IDLE, (DROP,), ""),
     Row(IDLE, Event.DOWN, BOTH, IDLE, (SAY, SAY, CLEAR, FINISH), "stopped"),
 
-    Row(SETTLING, Event.DOWN, BOTH, SETTLING, (CLEAR,), ""),
+    Row(SETTLING, Event.DOWN, BOTH, SETTLING, (SAY, CLEAR), ""),
     Row(SETTLING, Event.OWNER, BOTH, PASSIVE, (SAY,), "partner active: this router is passive"),
     Row(SETTLING, Event.STOPPED, PRIMARY, ACTIVE, (TAKE, SAY), INACTIVE),
     Row(SETTLING, Event.GIVES_WAY, BOTH, ACTIVE, (TAKE, SAY), INACTIVE),

@@ -141,8 +141,9 @@ class Form:
                 continue
             text = sent.get(each.name)
             if text is not None:
-                self.typed[each.name] = text if each.is_text_in_quotes else text.strip(" \t")
-        if self.has(NAME) and " " in self.typed[NAME]:
+                is_as_it_was = each.is_text_in_quotes or text == self.shown[each.name]
+                self.typed[each.name] = text if is_as_it_was else text.strip(" \t")
+        if self.has(NAME) and self.is_changed(NAME) and " " in self.typed[NAME]:
             self.typed[NAME] = self.typed[NAME].replace(" ", "_")
             self.notes.append(_("Blanks in the name became _: it is %(name)s now.", name=self.typed[NAME]))
 

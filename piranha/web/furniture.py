@@ -122,11 +122,11 @@ def seconds_left(seconds: float) -> int:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes with a unit."""
+    """Return a number of bytes with a unit; the two stay in one line, in text browsers too."""
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if amount < 1000 or unit == "TB":
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+            return f"{amount:.0f}\xa0{unit}" if unit == "B" else f"{amount:.1f}\xa0{unit}"
         amount /= 1000
     raise AssertionError("unreachable")
 

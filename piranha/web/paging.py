@@ -8,7 +8,6 @@ Rule 2: page and search stand in the address (GET), so that they survive an acti
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
 from flask import request, url_for
 
@@ -167,6 +166,6 @@ class AddressOf:
         arguments: dict[str, Any] = {argument: _MARK, **kept}
         self._before, _, self._after = url_for(endpoint, **arguments).partition(_MARK)
 
-    def __call__(self, path: str) -> str:
-        """Return the address of the page about the block of this path."""
-        return f"{self._before}{quote(path, safe='')}{self._after}"
+    def __call__(self, quoted: str) -> str:
+        """Return the address of the page about the block of this path, which is quoted for addresses."""
+        return f"{self._before}{quoted}{self._after}"

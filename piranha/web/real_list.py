@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from piranha.config.document import Document
 from piranha.config.edits import Part
@@ -61,6 +62,7 @@ def _row(
     addresses: list[AddressOf],
 ) -> Row:
     path = each.path
+    quoted = quote(path, safe="")
     return Row(
         each.title,
         configured(each.values["active"]),
@@ -70,7 +72,7 @@ def _row(
         each.values["port"] or "",
         each.values["weight"] or "1",
         token(blocks.pinned(document, status_part(path))),
-        *(address(path) for address in addresses),
+        *(address(quoted) for address in addresses),
     )
 
 

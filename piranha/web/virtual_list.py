@@ -1,16 +1,17 @@
 """The rows of the list of virtual servers, a page of them, ready to be printed.
 
 Everything that a row needs is put together here and not in the template: a call from there costs more than all of it.
+What the file alone says of a virtual server is kept as long as the file is the same.
 """
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from piranha.config.document import Document
 from piranha.config.path import BlockPath
 from piranha.status import VirtualServerStatus
 from piranha.web import blocks
-from piranha.web.blocks import Block
 from piranha.web.client import Understood
 from piranha.web.paging import AddressOf, Listed, Search, page_of
 from piranha.web.panels import status_part
@@ -21,20 +22,32 @@ _KEYWORDS = ("active", "address", "vip_nmask", "port", "protocol")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A virtual server. `servers` is how many real servers it has; the last four are addresses of pages."""
+class Told:
+    """What lvs.cf says of a virtual server. `servers` is how many real servers it has, `quoted` its path in addresses.
 
+    `token` is that of what Activate and Deactivate concern.
+    """
+
+    path: str
+    quoted: str
+    token: str
     title: str
     status: Standing
     is_active: bool
-    standings: list[Standing]
     address: str
     netmask: str
     port: str
     protocol: str
     device: str
     servers: str
-    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A virtual server: what lvs.cf says, how it runs, and the addresses of pages about it."""
+
+    told: Told
+    standings: list[Standing]
     to_edit: str
     to_servers: str
     to_status: str
@@ -45,8 +58,12 @@ def words(understood: Understood, search: Search) -> dict[str, Any]:
     """Return what the template prints of the list: the page of the virtual servers that are looked for."""
     document = understood.loaded.document
     listed = understood.once("virtual servers", lambda: _listed(document))
+    known = understood.once("rows of virtual servers", dict[BlockPath, Told])
     page = page_of(search.found(listed), search.page, len(listed))
-    shown = [blocks.block(document, steps, _KEYWORDS) for steps in page.rows]
+    for steps in page.rows:
+        if steps not in known:
+            known[steps] = _told(document, steps)
+    shown = [known[steps] for steps in page.rows]
     live, _servers = blocks.live([each.path for each in shown])
     place = search.args(page.number)
     pages = (
@@ -56,26 +73,28 @@ def words(understood: Understood, search: Search) -> dict[str, Any]:
         "virtual_servers.ask_delete",
     )
     addresses = [AddressOf(endpoint, "virtual", place) for endpoint in pages]
-    rows = [_row(document, each, live.get(each.path), addresses) for each in shown]
+    rows = [
+        Row(each, _standings(live.get(each.path)), *(address(each.quoted) for address in addresses)) for each in shown
+    ]
     return {"rows": rows, "page": page, "search": search, "place": place}
 
 
-def _row(document: Document, each: Block, live: VirtualServerStatus | None, addresses: list[AddressOf]) -> Row:
+def _told(document: Document, steps: BlockPath) -> Told:
+    each = blocks.block(document, steps, _KEYWORDS)
     path, mask = each.path, each.values["vip_nmask"]
-    count = len(blocks.names_inside(document, each.steps, "server"))
-    return Row(
+    return Told(
+        path,
+        quote(path, safe=""),
+        document.token(blocks.pinned(document, status_part(path))),
         each.title,
         configured(each.values["active"]),
         each.is_active,
-        _standings(live),
         each.address or "0.0.0.0",
         mask if mask and mask != "0.0.0.0" else "Unused",
         each.values["port"] or "n/a",
         each.values["protocol"] or "tcp",
         each.device or "–",
-        f"{count:,}",
-        document.token(blocks.pinned(document, status_part(path))),
-        *(address(path) for address in addresses),
+        f"{len(blocks.names_inside(document, steps, 'server')):,}",
     )
 
 

@@ -8,6 +8,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from piranha.client import EngineClient
 from piranha.messages import ClientConnection
+from piranha.monitoring import TrafficSample
 from piranha.paths import Paths
 from piranha.records import AuditEntry, EngineEvent
 from piranha.status import (
@@ -28,7 +30,6 @@ from piranha.status import (
     KernelStatus,
     PendingStep,
     Rates,
-    ServerStatus,
     ServiceTraffic,
     SettingStatus,
     SettingVerdict,
@@ -37,8 +38,9 @@ from piranha.status import (
     VirtualServerStatus,
 )
 from piranha.web import create_app
+from piranha.web.throttle import RequestRate
 from tests.plain_browser import PlainBrowser
-from tests.web.conftest import AT, PASSWORD, UNHURRIED, KeeperClient, KeeperEngine
+from tests.web.conftest import AT, PASSWORD, KeeperClient, KeeperEngine
 from tests.web.routes import address_of
 
 LONG = "a-name-with-sixty-characters-and-not-one-blank-to-break-it-at"[:60]
@@ -183,8 +185,8 @@ ABOUT_A_BLOCK = (
     *("virtual_servers.show", "virtual_servers.ask_delete", "monitoring_scripts.show"),
     *("real_servers.show_all", "real_servers.show", "real_servers.ask_delete"),
 )
-OTHER_WORDS = ("connections.",)
-"""There `server` is an address."""
+OTHER_WORDS = ("connections.", "monitor.control")
+"""There `server` is an address, and `virtual` leaves out the others."""
 NO_PAGES = ("static", "bootstrap.", "old_addresses.")
 
 UP = Health(HealthState.UP, "HTTP/1.1 200 OK", "2026-11-20T08:00:00+00:00", Source("nanny", 2.5), 3, 3)
@@ -232,6 +234,13 @@ class FullClient(KeeperClient):
         return virtual
 
 
+def told_at(moment: int) -> tuple[float | None, float | None, float | None, int | None]:
+    """Return what a sample of the last hour has; for some minutes nothing was known."""
+    if 200 <= moment < 208:
+        return None, None, None, None
+    return moment % 40 / 3, 900.0 * (moment % 60), 125_000.0 * (moment % 50), moment % 30
+
+
 def fill(engine: KeeperEngine) -> None:
     """Let everything be there that a table can hold."""
     engine.rates = RATES
@@ -239,9 +248,15 @@ def fill(engine: KeeperEngine) -> None:
     engine.refused = lambda name: "The kernel has no scheduler mh: modprobe ip_vs_mh." if name == "v6" else ""
     engine.connections = [
         ClientConnection("TCP", "198.51.100.7", 40001, "192.0.2.80:80", "10.0.0.21:80", "ESTABLISHED", False, 890),
-        ClientConnection("TCP", "2001:db8::7", 40002, "[2001:db8::80]:443", "[2001:db8:0:1::21]:8443", "SYN_RECV", False, 50),
+        ClientConnection(
+            "TCP", "2001:db8::7", 40002, "[2001:db8::80]:443", "[2001:db8:0:1::21]:8443", "SYN_RECV", False, 50
+        ),
         ClientConnection("TCP", "198.51.100.0", 0, "firewall mark 21", "10.0.0.31:21", "TEMPLATE", True, None),
     ]
+    hour = datetime.fromisoformat(AT) - timedelta(hours=1)
+    engine.samples = tuple(
+        TrafficSample((hour + timedelta(seconds=15 * each)).isoformat(), *told_at(each)) for each in range(181, 241)
+    )
     forward = "net.ipv4.ip_forward"
     engine.beside = {
         "messages": ("Router router2 has not been heard for 25 s.",),
@@ -251,9 +266,21 @@ def fill(engine: KeeperEngine) -> None:
         ),
         "foreign": ("SCTP 192.0.2.9:5060", "TCP [2001:db8::9]:25"),
         "addresses": (
-            AddressStatus("192.0.2.80/24", "eth0", "eth0:1", "virtual[HTTP]", AddressState.CARRIED, rounds=5, told_s_ago=9),
-            AddressStatus("192.0.2.81/24", "eth0", "eth0:2", "", AddressState.CONFLICT, "Another station has it.", "02:00:00:00:00:01"),
-            AddressStatus("10.0.0.254/24", "eth1", "eth1:1", "nat_router", AddressState.WAS_THERE, "It stays when Piranha stops."),
+            AddressStatus(
+                "192.0.2.80/24", "eth0", "eth0:1", "virtual[HTTP]", AddressState.CARRIED, rounds=5, told_s_ago=9
+            ),
+            AddressStatus(
+                "192.0.2.81/24",
+                "eth0",
+                "eth0:2",
+                "",
+                AddressState.CONFLICT,
+                "Another station has it.",
+                "02:00:00:00:00:01",
+            ),
+            AddressStatus(
+                "10.0.0.254/24", "eth1", "eth1:1", "nat_router", AddressState.WAS_THERE, "It stays when Piranha stops."
+            ),
             AddressStatus("", "eth9", "eth9:1", "virtual[v6]", AddressState.REFUSED, "There is no interface eth9."),
         ),
         "kernel": KernelStatus(
@@ -263,7 +290,9 @@ def fill(engine: KeeperEngine) -> None:
             (SyncDaemonStatus("master", "eth1", 7),),
             (
                 SettingStatus(forward, "0", SettingVerdict.WRONG, "1", "NAT needs it.", f"sysctl -w {forward}=1"),
-                SettingStatus("net.ipv4.vs.conntrack", "0", SettingVerdict.ADVISED, "1", "Slower.", "sysctl -w x=1", True),
+                SettingStatus(
+                    "net.ipv4.vs.conntrack", "0", SettingVerdict.ADVISED, "1", "Slower.", "sysctl -w x=1", True
+                ),
                 SettingStatus("net.ipv4.conf.eth0.arp_ignore", "1", SettingVerdict.FITS, "1", "As it should be."),
                 SettingStatus("net.ipv4.vs.expire_nodest_conn", None, SettingVerdict.UNKNOWN, "1", "Not shown here."),
             ),
@@ -299,7 +328,7 @@ class FullGui:
         self.engine.keeper.catch_up()
         self.engine.apply_now()
         fill(self.engine)
-        self.app = create_app(self.paths, engine_for=self._engine_for, rate=UNHURRIED)
+        self.app = create_app(self.paths, engine_for=self._engine_for, rate=RequestRate(at_once=10**9))
         self.port = 0
 
     def _engine_for(self, user: str, from_: str) -> EngineClient:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyte
 
-ROWS, COLUMNS = 400, 132
+ROWS, COLUMNS = 200, 132
 """So tall that no page needs to be scrolled."""
 READ_BYTES = 65536
 WAIT_S = 30.0
@@ -24,6 +24,7 @@ class Terminal:
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
+        self._lines: list[str] = []
         self._our_end, its_end = pty.openpty()
         fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         # A Linux console is what pyte draws.
@@ -35,8 +36,9 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """Return what stands on the screen, without the blanks at the ends and the empty lines below."""
-        lines = [line.rstrip() for line in self._screen.display]
-        return "\n".join(lines).rstrip("\n").split("\n")
+        if not self._lines:
+            self._lines = "\n".join(line.rstrip() for line in self._screen.display).rstrip("\n").split("\n")
+        return self._lines
 
     @property
     def cursor(self) -> tuple[int, int]:
@@ -63,6 +65,7 @@ class Terminal:
             drawn = b""
         assert drawn, "\n".join(["the program has ended; the screen:", *self.lines])
         self._stream.feed(drawn)
+        self._lines = []
 
     def end(self) -> None:
         """End the program if it still runs."""

@@ -1,4 +1,4 @@
-"""The keyboard alone: every control is reached in the order of the page, the focus is seen, and the work can be done."""
+"""The keyboard alone: it reaches every control in the order of the page, the focus is seen, the work can be done."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,8 @@ LOOK_AT_FOCUS = """() => {
     const contrast = (Math.max(line, behind) + 0.05) / (Math.min(line, behind) + 0.05);
     if (style.outlineStyle === 'none' || parseFloat(style.outlineWidth) < 2) faults.push(`no outline on ${name}`);
     else if (contrast < 3) faults.push(`contrast of the outline ${contrast.toFixed(1)} on ${name}`);
-    if (box.bottom <= 0 || box.right <= 0 || box.top >= innerHeight || box.left >= innerWidth) faults.push(`unseen: ${name}`);
+    const isSeen = box.bottom > 0 && box.right > 0 && box.top < innerHeight && box.left < innerWidth;
+    if (!isSeen) faults.push(`out of sight: ${name}`);
     const place = stops.indexOf(each);
     return {place: place < 0 && each.scrollWidth > each.clientWidth ? 'scrolls' : place, faults, name};
 }"""

@@ -87,9 +87,12 @@ def sent_wrong(gui: FullGui, tour: Tour) -> None:
         "/secure/history/diff?old=nine&new=saved": 422,
         "/secure/virtual_server?virtual=virtual%5Bgone%5D": 404,
         "/secure/control?auto=1&interval=soon": 200,
+        "/secure/control?auto=1&interval=3600&text=web&only=trouble": 200,
+        "/secure/virtual_servers?text=server": 200,
+        "/secure/virtual_servers?text=nobody&status=up": 200,
     }.items():
         tour.open(address, status)
-        tour.look(f"wrong {address.partition('?')[0].rpartition('/')[2]}", SHORT)
+        tour.look(f"asked {re.sub(r'[^a-z0-9]+', ' ', address[8:])}"[:60], SHORT)
 
 
 def waiting(gui: FullGui, tour: Tour) -> None:
@@ -108,7 +111,16 @@ def waiting(gui: FullGui, tour: Tour) -> None:
 def silent_engine(gui: FullGui, tour: Tour) -> None:
     """Let the engine not answer: pages are made from lvs.cf as it is on the disk."""
     gui.engine.is_dead = True
-    for address in ("control", "virtual_servers", "global_settings", "plan", "history", "events", "connections", "confirm"):
+    for address in (
+        "control",
+        "virtual_servers",
+        "global_settings",
+        "plan",
+        "history",
+        "events",
+        "connections",
+        "confirm",
+    ):
         tour.open(f"/secure/{address}")
         tour.look(f"silent {address}", SHORT)
 
@@ -163,6 +175,27 @@ def test_what_a_page_says_when_something_is_unusual(
     situation(gui, tour)
     assert tour.seen
     assert tour.problems == [], told(tour)
+
+
+def test_the_tour_finds_what_is_wrong(gui: FullGui, tour: Tour) -> None:
+    tour.open("/login")
+    tour.tab.set_content("""<!doctype html><html lang="en"><title>Wrong</title><main><h1>Wrong</h1><nav>
+        <a href="/">Seen on paper</a></nav><p id="wide">A box.</p><p id="pale">Pale.</p><label>Field</label> <input>
+        </main></html>""")
+    tour.tab.evaluate("""() => {
+        document.querySelector('#wide').style.width = '500px';
+        document.querySelector('#pale').style.color = '#cccccc';
+        console.error('It failed.');
+        new Image().src = 'http://127.0.0.2:9/far.png';
+        fetch('/static/css/nowhere.css');
+    }""")
+    tour.look("wrong")
+    tour.tab.wait_for_load_state("networkidle")
+    for part in (
+        *("another host is asked: http://127.0.0.2:9/far.png", "It failed.", "status of 404", "(light): label:"),
+        *("(light): color-contrast:", "(dark): color-contrast:", "(375): 508 px wide", "(print): <a href"),
+    ):
+        assert part in told(tour), told(tour)
 
 
 def test_pages_say_the_same_without_scripts(gui: FullGui, chromium: Browser) -> None:

@@ -17,9 +17,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Request
 ARTEFACTS = Path(__file__).parents[2] / ".artefacts" / "tour"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-COLOURS = ["color-contrast", "link-in-text-block"]
+COLOURS = ("color-contrast", "link-in-text-block")
+PLACES = ("target-size", "scrollable-region-focusable", "region", "empty-table-header", "th-has-data-cells", "label")
 AXE_RUNS = "only => axe.run(document, {resultTypes: ['violations'], runOnly: only})"
-NARROW = 375
+NARROW, HEIGHT = 375, 800
+NARROWEST = 320
+"""So narrow is a window that was magnified four times (WCAG 1.4.10)."""
 TOO_WIDE = """() => {
     const widest = document.documentElement.scrollWidth;
     return widest <= innerWidth ? '' : `${widest} px wide, the window has ${innerWidth}`;
@@ -31,25 +34,25 @@ PRINTED_WRONG = """() => [...document.querySelectorAll('nav a, button, .btn, .ba
 
 @dataclass(frozen=True)
 class Look:
-    """One way to look at a page. `rules`: those of axe that can say something else than in another look; all if none."""
+    """One way to look at a page. `rules`: those of axe that may say something new in this look; None: all."""
 
     name: str
     width: int = 1280
     scheme: str = "light"
     media: str = "screen"
-    rules: tuple[str, ...] = ()
+    rules: tuple[str, ...] | None = None
 
     @property
     def axe_runs(self) -> dict[str, Any]:
-        if self.rules:
-            return {"type": "rule", "values": self.rules}
-        return {"type": "tag", "values": TAGS}
+        if self.rules is None:
+            return {"type": "tag", "values": TAGS}
+        return {"type": "rule", "values": self.rules}
 
 
 LIGHT = Look("light")
-DARK = Look("dark", scheme="dark", rules=tuple(COLOURS))
-SMALL = Look("375", width=NARROW)
-PRINT = Look("print", scheme="dark", media="print", rules=tuple(COLOURS))
+DARK = Look("dark", scheme="dark", rules=COLOURS)
+SMALL = Look("375", width=NARROW, rules=PLACES)
+PRINT = Look("print", scheme="dark", media="print", rules=())
 LOOKS = (LIGHT, DARK, SMALL, PRINT)
 
 
@@ -115,20 +118,24 @@ class Tour:
         self.seen.append(name)
         self.tab.evaluate(AXE)
         for look in looks:
-            self.tab.set_viewport_size({"width": look.width, "height": 800})
+            self.tab.set_viewport_size({"width": look.width, "height": HEIGHT})
             self.tab.emulate_media(color_scheme=look.scheme, media=look.media)  # type: ignore[arg-type]
             self.tab.screenshot(path=self.pictures / f"{len(self.seen):03} {name} {look.name}.png", full_page=True)
             self.problems += [f"{name} ({look.name}): {wrong}" for wrong in self._wrong(look)]
-        self.tab.set_viewport_size({"width": LIGHT.width, "height": 800})
+        self.tab.set_viewport_size({"width": LIGHT.width, "height": HEIGHT})
         self.tab.emulate_media(color_scheme="light", media="screen")
 
     def _wrong(self, look: Look) -> list[str]:
+        told = self.tab.evaluate(AXE_RUNS, look.axe_runs)["violations"] if look.rules != () else []
         found = [
             f"{each['id']}: {each['help']}: {node['html'][:200]} {node['failureSummary']}"
-            for each in self.tab.evaluate(AXE_RUNS, look.axe_runs)["violations"]
+            for each in told
             for node in each["nodes"]
         ]
         if look.media == "print":
             return found + self.tab.evaluate(PRINTED_WRONG)
-        too_wide = self.tab.evaluate(TOO_WIDE)
-        return [*found, too_wide] if too_wide else found
+        widths = (look.width, NARROWEST) if look.width == NARROW else (look.width,)
+        for width in widths:
+            self.tab.set_viewport_size({"width": width, "height": HEIGHT})
+            found += filter(None, [self.tab.evaluate(TOO_WIDE)])
+        return found

@@ -11,6 +11,8 @@ from piranha.engine import balancer as balancer_module
 from piranha.engine.balancer import Balancer
 from piranha.engine.role import ACTIVE, Standing
 from piranha.engine.table_store import TableStore
+from piranha.health import machine
+from piranha.health.check import Verdict
 from piranha.health.overrides import Override
 from piranha.ipvs.drain import Draining
 from piranha.ipvs.ownership import Owned
@@ -41,6 +43,91 @@ async def test_a_failed_check_takes_one_server_out_and_touches_nothing_else(bala
     await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80")))
     await settled(balancer)
     assert path.weights() == {"127.0.0.11:80": 1}
+
+
+def next_check(balancer, address: str, verdict: Verdict) -> None:
+    """Have the checks of an address end so, until its state changes."""
+    nanny = balancer.nanny
+    for key, check in nanny.checks.items():
+        row = None
+        while str(key.address) == address and (row is None or not row.is_change):
+            nanny._healths[key], row = machine.step(nanny.healths[key], verdict, check, 0.0)
+            balancer._hear(key, nanny.healths[key], row if row.is_change else None)
+
+
+async def test_a_server_that_fails_leaves_in_the_next_turn_and_comes_back_when_it_is_well(
+    balancer, path, cluster_of, block
+):
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80")))
+    await settled(balancer)
+    for verdict, weights in (
+        (Verdict(False, "refused"), {"127.0.0.11:80": 1}),
+        (Verdict(True, "answered"), {"127.0.0.11:80": 1, "127.0.0.12:80": 1}),
+    ):
+        await balancer.turn()
+        next_check(balancer, "127.0.0.12", verdict)
+        await balancer.turn()
+        assert path.weights() == weights
+
+
+async def test_while_nothing_changes_the_desired_table_is_not_reckoned_anew(
+    balancer, path, cluster_of, block, monkeypatch
+):
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    reckoned = []
+    desired = balancer_module.desired
+    monkeypatch.setattr(balancer_module, "desired", lambda *words: reckoned.append(1) or desired(*words))
+    for _ in range(3):
+        await balancer.turn()
+    assert len(reckoned) <= 1
+    (key,) = path.entries
+    path.entries[key] = Entry(path.entries[key].service, {})
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 1}, "what somebody else took out is put back all the same"
+    balancer.overrides = (Override(1, "drain", "", "127.0.0.11", 0, 0, "piranha", "", "2026-11-23T10:00:00+00:00"),)
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 0}
+
+
+async def test_a_server_that_was_never_checked_stays_as_it_is_in_the_table_whatever_that_is(
+    balancer, path, probes, cluster_of, block
+):
+    probes.held["127.0.0.11:80"] = asyncio.Event()
+    key = TableKey(Protocol.TCP, IPv4Address("127.0.0.2"), 80)
+    place = DestinationKey(IPv4Address("127.0.0.11"), 80)
+    for weight in (3, 5):
+        path.entries[key] = Entry(Service("rr"), {place: Destination(Forwarding.NAT, weight)})
+        if weight == 3:
+            await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+        await balancer.turn()
+        assert path.weights() == {"127.0.0.11:80": weight}
+
+
+async def test_what_a_turn_did_is_told_without_reading_the_table_again(balancer, path, cluster_of, block, monkeypatch):
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    readings = []
+    present = path.present
+
+    async def counted():
+        readings.append(1)
+        return await present()
+
+    monkeypatch.setattr(path, "present", counted)
+    next_check(balancer, "127.0.0.11", Verdict(False, "refused"))
+    await balancer.turn()
+    view = await balancer.recent_view()
+    (entry,) = view.reading.table.values()
+    assert not entry.destinations and view.left == () and len(readings) == 1
+    path.refuses[next(iter(path.entries))] = "No."
+    next_check(balancer, "127.0.0.11", Verdict(True, "answered"))
+    await balancer.turn()
+    view = await balancer.recent_view()
+    assert len(view.left or ()) == 1 and len(readings) == 2
+    path.unavailable = "The kernel does not answer."
+    await balancer.turn()
+    assert (await balancer.recent_view()).trouble == "The kernel does not answer."
 
 
 async def test_a_turn_that_finds_everything_right_takes_no_step(balancer, path, cluster_of, block):

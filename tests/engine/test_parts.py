@@ -12,6 +12,8 @@ from piranha.engine.connections import QueryRefused
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.parts import TEXT_MAX, Asked, asked_of, shares
 from piranha.engine.service import Engine
+from piranha.health.check import Verdict
+from piranha.health.machine import step
 from piranha.ipvs.table import Counters
 from piranha.messages import ApplyRequest, OverrideRequest
 from piranha.monitoring import SERVERS_SHOWN, TROUBLE, VIRTUAL_SERVERS_SHOWN, StatusQuery
@@ -52,6 +54,16 @@ async def checked(balancer) -> None:
         balancer._heard.clear()
         await balancer._heard.wait()
     await balancer.turn()
+
+
+def checked_as(balancer, address: str, verdict: Verdict) -> None:
+    """Have the next checks of an address end so, until its state changes."""
+    nanny = balancer.nanny
+    for key, check in nanny.checks.items():
+        row = None
+        while str(key.address) == address and (row is None or not row.is_change):
+            nanny._healths[key], row = step(nanny.healths[key], verdict, check, 0.0)
+            balancer._hear(key, nanny.healths[key], row if row.is_change else None)
 
 
 def names(status: EngineStatus) -> list[str]:
@@ -267,6 +279,15 @@ async def test_the_summary_says_in_short_what_the_status_says(start, block, prob
     for name in ("state", "reason", "data_path", "router", "config", "counts", "messages", "stopped", "role"):
         assert getattr(summary, name) == getattr(status, name), name
     assert summary.counts == Counts(3, 0, 12, 11, 1) and not summary.config.is_applied
+
+
+async def test_the_counts_follow_what_the_checks_say(start, block, probes, balancer):
+    engine = await start(farm(block, 2, 2))
+    assert (await engine.summary()).counts.up == 4
+    checked_as(balancer, "10.0.1.1", Verdict(False, "refused"))
+    await balancer.turn()
+    assert ((await engine.summary()).counts.up, (await engine.summary()).counts.down) == (3, 1)
+    assert names(await engine.status(Asked(is_trouble=True))) == ["web1"]
 
 
 async def test_the_part_shows_what_was_just_done_without_another_turn(start, block, path):

@@ -10,6 +10,7 @@ from piranha.config.model import Cluster
 from piranha.engine import standstill
 from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
+from piranha.engine.confirming import AGAIN_S
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.role import ACTIVE, Standing
 from piranha.engine.service import Engine
@@ -135,11 +136,35 @@ async def test_a_stop_that_was_killed_in_the_middle_is_finished_by_the_next_star
 async def test_another_boot_and_an_operators_start_of_the_engine_end_it(engine, engine_of, paths, boot, path):
     await engine.stop(ANN)
     boot.name = "boot 2"
-    assert (await (await engine_of()).status()).state is RunState.RUNNING
-    await engine.stop(ANN)
+    second = await engine_of()
+    assert (await second.status()).state is RunState.RUNNING and not paths.standstill.exists()
+    assert (await second.stop(ANN)).changed
     ConfigKeeper(paths).note_stopped_by_operator()
     assert (await (await engine_of()).status()).state is RunState.RUNNING
     assert (await (await engine_of()).status()).state is RunState.RUNNING, "and it is over for good"
+
+
+async def test_a_revert_that_the_disk_refused_is_tried_again_and_starts_nothing(
+    engine, paths, block, path, boot, monkeypatch
+):
+    old = paths.lvs_cf.read_text()
+    paths.lvs_cf.write_text("serial_no = 8\n" + block("web", f"a={A}*5"))
+    await engine.apply(ApplyRequest(confirm_s=60), ANN)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigUnavailable("The disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ConfigKeeper, "note_applied", refuse)
+        await engine.stop(ANN)
+        assert (await engine.status()).confirmation.problem
+        boot.now += AGAIN_S
+        await engine.revert_due()
+        assert path.entries == {}
+    boot.now += AGAIN_S
+    await engine.revert_due()
+    assert path.entries == {} and (await engine.status()).confirmation is None
+    assert paths.running_cf.read_text() == old.replace("serial_no = 7", "serial_no = 9")
 
 
 async def test_what_is_set_by_hand_keeps_its_names_while_it_is_stopped_and_can_be_set_and_cleared(

@@ -21,7 +21,7 @@ from tests.ha.simulation import live
 from tests.ha.world import Violation
 
 HERE = Path(__file__).parent
-FILES = [str(HERE / name) for name in ("test_scenarios.py", "test_commands.py", "test_faults.py")]
+FILES = [str(HERE / name) for name in ("test_sentences.py", "test_scenarios.py", "test_commands.py", "test_faults.py")]
 LIVES = 150
 """Lives that are tried where no test notices."""
 

@@ -9,7 +9,7 @@ from piranha.ha.datagram import Said
 from piranha.ha.events import Command
 from piranha.ha.failover import Addresses, Failover, Outcome, Send
 from piranha.ha.machine import Announce, Drop, Take, Tell
-from piranha.ha.node import Report
+from piranha.ha.node import Report, word
 from piranha.ha.settings import Settings
 from piranha.ha.states import Role, State
 from tests.ha.world import Agenda, Violation, Wire
@@ -50,6 +50,7 @@ class NewRouter:
         self.announced_at = 0.0
         self.on_accept: Callable[[int, ChannelName, float, float], None] = lambda *_: None
         self.life = 0
+        self._seen: tuple[State, bool] = (State.IDLE, False)
         self._backlog: list[Callable[[], None]] = []
         self._wakes_at = 0.0
 
@@ -81,6 +82,7 @@ class NewRouter:
         self._wakes_at = 0.0
         nonce = self.agenda.random.getrandbits(63) | 1
         partner, own = (frozenset(ADDRESSES[index]) for index in (1 - self.index, self.index))
+        self._seen = (State.IDLE, False)
         self.failover = Failover(self.settings, Addresses(partner, own), nonce, self.agenda.now, self.keys)
         self.agenda.tell(self.name, f"boots to {command}")
         self._do(self.failover.report(self.report, self.agenda.now))
@@ -160,6 +162,7 @@ class NewRouter:
     def _do(self, outcome: Outcome) -> None:
         failover, agenda = self.failover, self.agenda
         assert failover is not None
+        self._check_said_at_once(failover, outcome)
         for order in outcome:
             if isinstance(order, Send):
                 self._check_word(failover, order.raw)
@@ -185,9 +188,9 @@ class NewRouter:
         elif self.failover is not None and self.failover.node.order == order.order:
             if not self.has_addresses:
                 self.takes += 1
-                self.announced_at = self.agenda.now
                 self.agenda.tell(self.name, "HAS the addresses")
             self.has_addresses = True
+            self.announced_at = self.agenda.now
 
     def _dropped(self, order: Take | Drop) -> None:
         if self.is_stalled:
@@ -213,6 +216,16 @@ class NewRouter:
         self._wakes_at = 0.0
         if self.is_alive:
             self._tick()
+
+    def _check_said_at_once(self, failover: Failover, outcome: Outcome) -> None:
+        """A change that the partner can do something about is not left to the next regular heartbeat."""
+        before, after, says = self._seen, (failover.state, failover.node.owns), word(failover.node)
+        self._seen = after
+        if before == after or says is None or (before[1] and after[1]) or failover.node.is_dropping:
+            return  # the same, silent, or said when the addresses are down
+        words = [int.from_bytes(order.raw[:4], "little") for order in outcome if isinstance(order, Send)]
+        if says not in words:
+            raise Violation(f"{self.name} does not say {says.name} at once: from {before} to {after}, said {words}")
 
     def _check_state(self, failover: Failover) -> None:
         node = failover.node

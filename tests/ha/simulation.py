@@ -22,7 +22,10 @@ DIGESTS = (b"a" * 32, b"b" * 32)
 
 @dataclass(slots=True)
 class Plan:
-    """What kind of pair it is, and what may go wrong in its life. Times in seconds."""
+    """What kind of pair it is, and what may go wrong in its life. Times in seconds.
+
+    `slower`: by how much the timers of a new backup differ, as while they are being changed.
+    """
 
     pair: str
     keepalive_s: float
@@ -34,6 +37,7 @@ class Plan:
     is_told_original: bool
     commands: bool
     same_config: bool
+    slower: float
     faults: list[str] = field(default_factory=list)
 
 
@@ -53,6 +57,7 @@ def plan_of(agenda: Agenda, pair: str | None = None) -> Plan:
         is_told_original=random.random() < 0.5,
         commands=random.random() < 0.7,
         same_config=random.random() < 0.8,
+        slower=random.choice((1.0, 1.0, 1.0, 1.3)),
     )
 
 
@@ -63,12 +68,15 @@ class Life:
         self.seed = seed
         self.agenda = Agenda(seed, is_traced=is_traced)
         self.plan = plan_of(self.agenda, pair)
+        if self.plan.pair.startswith("original"):
+            self.plan.slower = 1.0
         keepalive_s = self.plan.keepalive_s
         self.wire = Wire(self.agenda, keepalive_s * 0.03)
         self.pace = Pace(take_s=keepalive_s * 0.08, drop_s=keepalive_s * 0.08, late_s=keepalive_s * 0.01)
         self.routers: list[Router] = [self._router(index) for index in (0, 1)]
         self.wire.ends = list(self.routers)
-        self.watcher = Watcher(self.agenda, self.routers, keepalive_s, self.plan.deadtime_s)
+        slower, deadtime_s = self.plan.slower, self.plan.deadtime_s
+        self.watcher = Watcher(self.agenda, self.routers, keepalive_s * slower, deadtime_s * slower, deadtime_s)
         self.has_operator_moved = False
         self.rounds = 0
         self.agenda.tell("", str(self.plan))
@@ -79,11 +87,12 @@ class Life:
         if plan.pair == f"original {role}":
             pace = replace(self.pace, drop_s=keepalive_s * 0.3)
             return OriginalRouter(self.agenda, self.wire, index, keepalive_s, plan.deadtime_s, pace)
+        slower = plan.slower if role is Role.BACKUP else 1.0
         is_mixed = plan.pair.startswith("original")
         settings = Settings(
             role=role,
-            keepalive_s=keepalive_s,
-            deadtime_s=plan.deadtime_s,
+            keepalive_s=keepalive_s * slower,
+            deadtime_s=plan.deadtime_s * slower,
             has_private=True,
             monitors_links=plan.monitors_links,
             partner_is_original=is_mixed and plan.is_told_original,
@@ -122,7 +131,7 @@ class Life:
         agenda, plan, watcher = self.agenda, self.plan, self.watcher
         self._make_well()
         well_from = max(agenda.now + plan.keepalive_s, *(self._is_well_from(router) for router in self.routers))
-        agenda.run(well_from + plan.deadtime_s + 2 * plan.keepalive_s + 5 * self.pace.drop_s)
+        agenda.run(well_from + (plan.deadtime_s + 2 * plan.keepalive_s) * plan.slower + 5 * self.pace.drop_s)
         watcher.must_be_one = True
         watcher.look()
         agenda.run(agenda.now + plan.failback_after_s + agenda.random.uniform(1, 3) * plan.deadtime_s)

@@ -27,7 +27,7 @@ def test_01_a_primary_without_partner_is_active_after_deadtime_and_never_said_st
     scene.boot("P")
     assert scene.run(5.99).owners == ""
     assert scene.run(6.01).owners == "P"
-    assert scene.run(8.1).words("P") == [HELD, HELD, HELD, RUNNING, RUNNING]
+    assert scene.run(8.1).words("P") == [HELD, HELD, HELD, HELD, RUNNING, RUNNING]
     assert sentences(scene.primary)[-1] == "partner dead: activating lvs"
     assert scene.primary.orders() == ["Take"]
 
@@ -45,6 +45,7 @@ def test_02_a_lone_primary_is_active_at_once_and_sends_nothing() -> None:
     scene.boot("P")
     assert scene.run(0.01).owners == "P"
     assert scene.run(30).wire.sent == []
+    assert scene.primary.orders() == ["Drop", "Take"]
     assert sentences(scene.primary)[-1] == "no partner is configured: activating lvs"
 
 
@@ -66,8 +67,8 @@ def test_04_a_backup_that_starts_beside_an_active_primary_stays_passive(original
     scene.run(30)
     assert (scene.owners, scene.backup.orders()) == ("P", [])
     words = scene.words("B")
-    assert words[0] is HELD, "undecided"
-    assert set(words[1:]) == {STOPPED}
+    assert words[:2] == [HELD, HELD], "undecided"
+    assert set(words[2:]) == {STOPPED}
 
 
 def test_04_the_active_primary_does_nothing_because_of_it() -> None:
@@ -486,6 +487,32 @@ def test_36_a_killed_active_primary_goes_on_with_its_addresses_or_begins_anew() 
         assert scene.run(began + 0.01).owners == ("P" if command is Command.RESUME else "")
         assert scene.run(began + D + 0.01).owners == "P"
         assert scene.primary.orders(began) == ["Take"]
+
+
+def test_36_a_start_cleans_up_what_an_earlier_life_left_before_anything_else() -> None:
+    scene = Scene()
+    scene.boot("P")
+    failover = scene.primary.failover
+    assert failover is not None
+    failover.command(Command.STOP, 0.0)
+    failover.down(failover.node.order, False, 0.0)
+    assert next(type(order).__name__ for order in failover.command(Command.START, 0.0)) == "Drop"
+    cleared = failover.down(failover.node.order, True, 0.0)
+    assert [type(order).__name__ for order in cleared] == ["Send", "Send", "Clear"]
+    assert failover.state is State.SETTLING
+
+
+def test_36_the_active_router_announces_anew_after_its_partner_took_down_what_it_had_left() -> None:
+    scene = Scene().settled()
+    scene.primary.kill(loses_power=False)
+    scene.until(lambda: scene.backup.state is State.ACTIVE)
+    assert scene.run(scene.now + 10).owners == "PB", "a killed process leaves its addresses"
+    began = scene.now
+    scene.boot("P")
+    assert scene.run(began + 0.1).owners == "B"
+    assert scene.backup.orders(began) == ["Announce"]
+    assert sentences(scene.backup)[-1] == "the partner took addresses down: resending arps"
+    assert scene.run(began + 60).backup.orders(began) == ["Announce"]
 
 
 def test_37_stopping_just_after_an_activation_and_starting_at_once_works() -> None:

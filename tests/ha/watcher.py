@@ -15,12 +15,15 @@ Router = NewRouter | OriginalRouter
 class Watcher:
     """Looks after each event who has the addresses, and compares with what the channels carried.
 
-    A channel *works* while at least one datagram that counts came each way within deadtime.
+    A channel *works* while at least one datagram that counts came each way within deadtime (`works_s`: the shorter one,
+    if the two routers have different ones).
     """
 
-    def __init__(self, agenda: Agenda, routers: list[Router], keepalive_s: float, deadtime_s: float):
+    def __init__(
+        self, agenda: Agenda, routers: list[Router], keepalive_s: float, deadtime_s: float, works_s: float
+    ) -> None:
         self.agenda, self.routers = agenda, routers
-        self.keepalive_s, self.deadtime_s = keepalive_s, deadtime_s
+        self.keepalive_s, self.deadtime_s, self.works_s = keepalive_s, deadtime_s, works_s
         self.are_new = all(router.is_new for router in routers)
         self.disturbances = 0
         self.disturbed_at = -inf
@@ -72,7 +75,7 @@ class Watcher:
 
     def works(self, channel: ChannelName) -> bool:
         """Say whether a channel works now."""
-        return all(self.agenda.now - self._accepted[index, channel] < self.deadtime_s for index in (0, 1))
+        return all(self.agenda.now - self._accepted[index, channel] < self.works_s for index in (0, 1))
 
     def look(self) -> None:
         """Check everything, after an event."""

@@ -1,5 +1,7 @@
 """Long lists a page at a time: which rows, in which words, and addresses that lead back to the place."""
 
+from urllib.parse import quote
+
 import pytest
 from flask import Flask
 
@@ -113,10 +115,10 @@ def test_many_addresses_of_one_page_are_those_that_are_built_one_by_one(app: Fla
     with app.test_request_context("/"), app.test_client() as client:
         address = AddressOf("virtual_servers.show", "virtual", {"text": "a PATH&b", "page": "2"})
         for path in paths:
-            with app.test_request_context(address(path)) as context:
+            with app.test_request_context(address(quote(path, safe=""))) as context:
                 given = context.request.args.to_dict()
                 assert given == {"virtual": path, "text": "a PATH&b", "page": "2"}
-        assert client.get(address(paths[0])).status_code == 303  # to the log-in
+        assert client.get(address("x")).status_code == 303  # to the log-in
 
 
 def test_paths_are_asked_for_in_as_many_questions_as_fit() -> None:

@@ -15,7 +15,7 @@ def test_the_list_names_its_virtual_server_and_shows_port_and_weight(browser: In
     assert "web1 192.0.2.21 as the virtual server 1" in text
 
 
-def test_add_appends_a_server_that_is_down_with_weight_one_and_no_port(
+def test_check_66_add_appends_a_server_that_is_down_with_weight_one_and_no_port(
     browser: InProcessBrowser, watched: Watched
 ) -> None:
     page = browser.open(LIST).follow("ADD")
@@ -73,19 +73,21 @@ def test_another_port_than_the_virtual_servers_is_warned_of_with_direct_routing(
         ("Name", "web{"),
     ],
 )
-def test_what_cannot_be_is_refused(browser: InProcessBrowser, watched: Watched, label: str, value: str) -> None:
+def test_checks_66_and_68_what_cannot_be_is_refused(
+    browser: InProcessBrowser, watched: Watched, label: str, value: str
+) -> None:
     page = browser.open(FORM).fill(label, value).press("ACCEPT")
     assert page.status == 422
     assert page.value(label) == value
     assert watched.is_untouched()
 
 
-def test_a_weight_of_zero_is_a_weight(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_68_a_weight_of_zero_is_a_weight(browser: InProcessBrowser, watched: Watched) -> None:
     assert browser.open(FORM).fill("Weight", "0").press("ACCEPT").status == 200
     assert watched.changed_lines() == ["-          weight = 1", "+          weight = 0"]
 
 
-def test_deactivating_the_last_one_of_an_active_virtual_server_is_warned_of(
+def test_check_67_deactivating_the_last_one_of_an_active_virtual_server_is_warned_of(
     browser: InProcessBrowser, paths: Paths
 ) -> None:
     page = browser.open(LIST).press("Deactivate web1")
@@ -115,7 +117,7 @@ def test_delete_asks_first_and_removes_the_block(browser: InProcessBrowser, watc
     assert "server web2 {" in watched.path.read_text()
 
 
-def test_the_sorry_server_is_named_when_nothing_else_is_left(browser: InProcessBrowser) -> None:
+def test_check_67_the_sorry_server_is_named_when_nothing_else_is_left(browser: InProcessBrowser) -> None:
     browser.open("/secure/virtual_server?virtual=virtual%5Bhttp%5D").fill("Sorry Server", "192.0.2.99").press("ACCEPT")
     page = browser.open(LIST).press("Deactivate web1")
     assert "192.0.2.99" not in page.text

@@ -25,16 +25,20 @@ ADDED = r"""+ virtual shop {
 + }""".splitlines()
 
 
-def test_the_list_shows_status_health_name_vip_netmask_port_protocol_interface(browser: InProcessBrowser) -> None:
+def test_check_56_the_list_shows_status_health_name_vip_netmask_port_protocol_interface(
+    browser: InProcessBrowser,
+) -> None:
     page = browser.open("/secure/virtual_servers")
-    headings = re.findall(r'<th scope="col">([A-Z]+)</th>', page.html)
+    headings = re.findall(r'<th scope="col"[^>]*>([A-Z]+)</th>', page.html)
     assert headings == ["STATUS", "HEALTH", "NAME", "VIP", "NETMASK", "PORT", "PROTOCOL", "INTERFACE", "ACTIONS"]
     text = page.text
     assert "http 192.0.2.80 255.255.255.0 80 tcp eth0:1" in text
     assert "smtp 192.0.2.81 Unused 25 tcp eth0:2" in text
 
 
-def test_add_offers_the_defaults_and_saves_nothing_before_accept(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_57_add_offers_the_defaults_and_saves_nothing_before_accept(
+    browser: InProcessBrowser, watched: Watched
+) -> None:
     page = browser.open("/secure/virtual_servers").follow("ADD")
     offered = {
         "Name": "[server_name]",
@@ -56,7 +60,7 @@ def test_add_offers_the_defaults_and_saves_nothing_before_accept(browser: InProc
     assert watched.is_untouched()
 
 
-def test_add_appends_a_block_that_is_down(browser: InProcessBrowser, watched: Watched) -> None:
+def test_check_57_add_appends_a_block_that_is_down(browser: InProcessBrowser, watched: Watched) -> None:
     page = browser.open("/secure/virtual_server/add")
     for label, value in {
         "Name": "shop",
@@ -69,6 +73,7 @@ def test_add_appends_a_block_that_is_down(browser: InProcessBrowser, watched: Wa
     page = page.press("ACCEPT")
     assert page.status == 200
     assert "Virtual server shop is added. It is down until you activate it." in page.text
+    assert re.search(r"▼ down – not running shop 192\.0\.2\.90", page.text)
     assert watched.changed_lines() == ADDED
     assert "serial_no = 8\n" in watched.path.read_text()
 
@@ -131,7 +136,7 @@ def test_accept_without_a_change_writes_nothing(browser: InProcessBrowser, watch
 
 
 @pytest.mark.parametrize("code", ["rr", "wlc", "wrr", "lc", "lblc", "lblcr", "dh", "sh"])
-def test_each_scheduler_is_written_as_its_code(browser: InProcessBrowser, paths: Paths, code: str) -> None:
+def test_check_62_each_scheduler_is_written_as_its_code(browser: InProcessBrowser, paths: Paths, code: str) -> None:
     page = browser.open("/secure/virtual_server?virtual=virtual%5Bsmtp%5D").fill("Scheduling", code)
     assert page.press("ACCEPT").status == 200
     assert ("scheduler = " + code in paths.lvs_cf.read_text().split("virtual smtp")[1]) is (code != "wlc")
@@ -149,7 +154,7 @@ def test_each_scheduler_is_written_as_its_code(browser: InProcessBrowser, paths:
         ("quiesce_server = 0", "some_old_word = 1"),
     ],
 )
-def test_an_odd_stored_value_survives_an_unrelated_edit(
+def test_check_62_an_odd_stored_value_survives_an_unrelated_edit(
     browser: InProcessBrowser, paths: Paths, line: str, odd: str
 ) -> None:
     paths.lvs_cf.write_text(paths.lvs_cf.read_text().replace(line, odd, 1))
@@ -160,13 +165,49 @@ def test_an_odd_stored_value_survives_an_unrelated_edit(
     assert paths.lvs_cf.read_text() == after
 
 
-def test_6_4_6_blanks_in_a_name_become_underscores_and_the_page_says_so(
+def test_check_61_blanks_in_a_name_become_underscores_and_the_page_says_so(
     browser: InProcessBrowser, watched: Watched
 ) -> None:
     page = browser.open("/secure/virtual_servers").follow("Edit smtp").fill("Name", "mail for us").press("ACCEPT")
     assert "Blanks in the name became _: it is mail_for_us now." in page.text
     assert watched.changed_lines() == ["- virtual smtp {", "+ virtual mail_for_us {"]
     assert page.url.endswith("virtual=virtual%5Bmail_for_us%5D")
+
+
+def test_check_60_edit_opens_the_first_subsection_and_its_name_stands_on_all_three(browser: InProcessBrowser) -> None:
+    page = browser.open("/secure/virtual_servers").follow("Edit http")
+    assert page.read.headings[0] == "EDIT VIRTUAL SERVER"
+    for words in ("REAL SERVER", "MONITORING SCRIPTS", "VIRTUAL SERVER"):
+        page = page.follow(words)
+        assert "Virtual server http 192.0.2.80:80 tcp" in page.text
+        current = re.findall(r'<a href="[^"]*" class="current" aria-current="page">([^<]*)</a>', page.html)
+        assert words in current
+
+
+@pytest.mark.parametrize(("tool", "service"), [("rup", "rstatd"), ("ruptime", "rwhod")])
+def test_check_63_load_monitoring_names_the_service_that_each_real_server_must_run(
+    browser: InProcessBrowser, watched: Watched, tool: str, service: str
+) -> None:
+    page = browser.open("/secure/virtual_servers").follow("Edit http")
+    assert f"Needs {service}" not in page.text
+    page = page.fill("Load monitoring tool", tool).press("ACCEPT")
+    assert f"Needs {service} on every real server." in page.text
+    assert watched.changed_lines() == ["-      load_monitor = none", f"+      load_monitor = {tool}"]
+
+
+def test_check_64_quiesce_is_written_as_a_one(browser: InProcessBrowser, watched: Watched) -> None:
+    assert browser.open("/secure/virtual_servers").follow("Edit http").fill("Yes", "1").press("ACCEPT").status == 200
+    assert watched.changed_lines() == ["-      quiesce_server = 0", "+      quiesce_server = 1"]
+
+
+def test_check_65_persistence_is_written_with_its_mask_and_without_it_where_it_is_unused(
+    browser: InProcessBrowser, watched: Watched
+) -> None:
+    page = browser.open("/secure/virtual_servers").follow("Edit http").fill("Persistence", "300")
+    page = page.fill("Persistence Network Mask", "255.255.255.0").press("ACCEPT")
+    assert watched.changed_lines() == ["+      persistent = 300", "+      pmask = 255.255.255.0"]
+    page.fill("Persistence Network Mask", "").press("ACCEPT")
+    assert watched.changed_lines() == ["+      persistent = 300"]
 
 
 def test_a_name_that_is_taken_is_refused(browser: InProcessBrowser, watched: Watched) -> None:
@@ -183,7 +224,7 @@ def test_an_active_virtual_server_cannot_lose_its_address(browser: InProcessBrow
     assert watched.is_untouched()
 
 
-def test_activate_and_deactivate_change_one_line_of_exactly_that_block(
+def test_check_59_activate_and_deactivate_change_one_line_of_exactly_that_block(
     browser: InProcessBrowser, watched: Watched
 ) -> None:
     page = browser.open("/secure/virtual_servers").press("Activate smtp")
@@ -196,7 +237,7 @@ def test_activate_and_deactivate_change_one_line_of_exactly_that_block(
     assert watched.changed_lines() == []
 
 
-def test_a_row_acts_on_its_own_block_even_if_an_earlier_one_went_meanwhile(
+def test_check_59_a_row_acts_on_its_own_block_even_if_an_earlier_one_went_meanwhile(
     log_in: Callable[..., InProcessBrowser], paths: Paths
 ) -> None:
     mine, theirs = log_in(), log_in()
@@ -217,7 +258,7 @@ def test_activation_without_an_address_is_refused(browser: InProcessBrowser, pat
     assert paths.lvs_cf.read_text() == text
 
 
-def test_delete_asks_first_names_the_real_servers_and_then_removes_the_whole_block(
+def test_check_58_delete_asks_first_names_the_real_servers_and_then_removes_the_whole_block(
     browser: InProcessBrowser, watched: Watched, engine: KeeperEngine
 ) -> None:
     page = browser.open("/secure/virtual_servers").follow("Delete http")
@@ -234,6 +275,8 @@ def test_delete_asks_first_names_the_real_servers_and_then_removes_the_whole_blo
     assert "virtual smtp {" in text
     (edits, _) = engine.named("save")[-1].what
     assert edits == [RemoveBlock(path="virtual[http]")]
+    assert "http 192.0.2.80" in page.press("UNDO version 2").text
+    assert watched.changed_lines() == []
 
 
 def test_the_engine_is_told_who_saves_and_from_where(
