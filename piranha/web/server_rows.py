@@ -4,6 +4,7 @@ A page has a hundred of them, and to look a word up takes longer than to write i
 """
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from piranha.status import HealthState, OverrideStatus, ServerStatus, VirtualServerStatus
 from piranha.web.furniture import duration, moment
@@ -43,11 +44,12 @@ class ServerRow:
 class Service:
     """A virtual server as the table shows it: its rows, what is said beside its chart and over its rows.
 
-    `of` is the words that tell its links and buttons apart from those of others; `shown` says how many of its real
-    servers are shown, "" if all are, and `all` what the link to all of them says.
+    `quoted` is its path as addresses have it. `of` is the words that tell its links and buttons apart from those of
+    others; `shown` says how many of its real servers are shown, "" if all are, `all` what the link to all of them says.
     """
 
     told: VirtualServerStatus
+    quoted: str
     rows: list[ServerRow]
     chart: str
     caption: str
@@ -89,6 +91,7 @@ class RowWriter:
         is_cut = len(told.servers) < told.matching
         return Service(
             told,
+            quote(told.path, safe=""),
             list(map(self.row, told.servers)),
             self._chart % name,
             self._caption % name,

@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 
 from piranha.monitoring import SamplesAnswer, TrafficSample
+from piranha.paths import Paths
 from piranha.web.charts import Chart, Curve, large, nice_top, small
 from piranha.web.furniture import size
 from tests.web.conftest import AT, InProcessBrowser, KeeperEngine
@@ -88,7 +89,7 @@ def test_every_point_is_inside_its_diagram(numbers: tuple[float, ...]) -> None:
 def test_the_axes_say_numbers_bytes_and_times() -> None:
     chart, _ = drawn(sample(15, 40.0), sample(0, 1.0))
     assert [words for _, words in chart.panels[0].lines] == ["0", "25", "50"]
-    assert [words for _, words in chart.panels[2].lines] == ["0 B", "250 B", "500 B"]
+    assert [words for _, words in chart.panels[2].lines] == [size(0), size(250), size(500)]
     assert [words for _, words in chart.times] == ["09:30", "09:45", "10:00", "10:15", "10:30"]
 
 
@@ -157,6 +158,20 @@ def test_the_panel_has_a_small_chart_for_each_virtual_server_that_leads_to_the_n
     assert 'alt="Connections/s of http in the last hour, drawn"' in page.html
     assert ("Traffic of http", PAGE) in page.read.links
     assert busy.named("samples") == [], "the page itself asks for none"
+
+
+@pytest.mark.parametrize("name", ["a&b=c#d", "a+b%20c", "<i>"])
+def test_a_chart_and_its_numbers_are_found_whatever_the_name(
+    browser: InProcessBrowser, busy: KeeperEngine, paths: Paths, name: str
+) -> None:
+    paths.lvs_cf.write_text(paths.lvs_cf.read_text().replace("virtual http {", f"virtual {name} {{"))
+    busy.apply_now()
+    page = browser.open("/secure/control")
+    assert f"TRAFFIC OF {name}" in page.follow(f"Traffic of {name}").text
+    path = busy.named("samples")[-1].what
+    picture = page.html.split('<img class="chart" src="')[1].split('"')[0].replace("&amp;", "&")
+    assert "polyline" in browser.raw("GET", picture).get_data(as_text=True)
+    assert busy.named("samples")[-1].what == path and "refreshed" not in path
 
 
 def test_a_chart_is_no_activity(browser: InProcessBrowser) -> None:
