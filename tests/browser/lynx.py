@@ -86,16 +86,23 @@ class Lynx:
         self.terminal.wait_for(lambda lines: bool(chosen.search(_words(lines))), f"{option} is chosen")
 
     def _find_button_or_link(self, words: str) -> tuple[int, str]:
-        text, end = self.text, re.escape(words) + r"(?!\w)"
-        found = [(int(number), BUTTON) for number in re.findall(rf"\(\[(\d+)\][^)]*\) {end}", text)]
-        found += [(int(number), LINK) for number in re.findall(rf"(?<!\()\[(\d+)\]{end}", text)]
-        assert len(found) == 1, f"{words!r} is there {len(found)} times:\n{text}"
-        return found[0]
+        end = re.escape(words) + r"(?!\w)"
+        return self._find({BUTTON: rf"\(\[(\d+)\][^)]*\) {end}", LINK: rf"(?<!\()\[(\d+)\]{end}"}, words)
 
     def _find_field(self, label: str) -> int:
-        found = re.findall(rf"(?<!\w){re.escape(label)}:? \[(\d+)\]", self.text)
-        assert len(found) == 1, f"{len(found)} fields behind {label!r}:\n{self.text}"
-        return int(found[0])
+        return self._find({FIELD: rf"(?<!\w){re.escape(label)}:? \[(\d+)\]"}, label)[0]
+
+    def _find(self, patterns: Mapping[str, str], words: str) -> tuple[int, str]:
+        """Return number and kind of the one thing that looks so; the screen may just be being drawn."""
+        found: list[tuple[int, str]] = []
+
+        def is_there_once(lines: list[str]) -> bool:
+            text = _words(lines[1:-STATUS_LINES])
+            found[:] = [(int(each), kind) for kind, made in patterns.items() for each in re.findall(made, text)]
+            return len(found) == 1
+
+        self.terminal.wait_for(is_there_once, f"{words!r} is there once")
+        return found[0]
 
     def _go_to(self, number: int, kind: str) -> None:
         self.terminal.press(f"{number}g{RETURN}")
