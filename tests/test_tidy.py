@@ -14,7 +14,7 @@ TESTS = sorted((TOP / "tests").rglob("*.py"))
 NOT_OURS = {".git", ".hypothesis", ".venv", ".demo", ".lab", ".artefacts", "__pycache__", "dist", "build"}
 LINES_MAX = 400
 BROAD_EXCEPTS = {"web": 1}
-"""Flask's error handler. The engine has `engine.guard.Turn` around one turn of whatever must go on."""
+"""Flask's error handler. The engine has `guard.Turn` around one turn of whatever must go on."""
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager", "managers", "handler", "handlers"}
 # Put together here, so that this file does not hold what it looks for.
 UNFINISHED = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error"]))

@@ -24,7 +24,6 @@ from piranha.engine import connections, openapi
 from piranha.engine.audit import Audit, Told
 from piranha.engine.caller import Caller
 from piranha.engine.connections import QueryRefused
-from piranha.engine.guard import Turn
 from piranha.engine.history import NotKept
 from piranha.engine.kernel_facts import kernel_status
 from piranha.engine.kernel_tuning import KernelTuning
@@ -40,6 +39,7 @@ from piranha.errors import (
     PiranhaError,
     UnsafePlan,
 )
+from piranha.guard import Turn
 from piranha.messages import (
     AdoptRequest,
     ApplyRequest,

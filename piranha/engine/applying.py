@@ -16,7 +16,6 @@ from piranha.engine.by_hand import ByHand
 from piranha.engine.caller import Caller
 from piranha.engine.confirming import ENGINE, Confirming, Reverted, require_in_range
 from piranha.engine.events import Events
-from piranha.engine.guard import Turn
 from piranha.engine.happenings import Happenings
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.standstill import Standstill
@@ -33,6 +32,7 @@ from piranha.engine.version import Version
 from piranha.engine.view import Preview
 from piranha.engine.watching import Watching
 from piranha.errors import ConfigConflict, ConfigUnavailable, UnsafePlan
+from piranha.guard import Turn
 from piranha.messages import ApplyAnswer, ApplyRequest, ConfirmAnswer, ConfirmRequest, PlannedStep, RevertAnswer
 from piranha.records import EventKind
 from piranha.system.files import NotConfirmed

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from piranha.config.model import Address, Cluster, HostName, RealServerKey
-from piranha.engine.guard import Turn
 from piranha.engine.nanny import Nanny
 from piranha.engine.refusals import Refusals
 from piranha.engine.role import ACTIVE, Standing, has_backup
@@ -25,6 +24,7 @@ from piranha.engine.settled import Settled
 from piranha.engine.table_store import TableStore
 from piranha.engine.view import Preview, told_steps
 from piranha.engine.view import View as View
+from piranha.guard import Turn
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth
 from piranha.health.overrides import Override

@@ -18,10 +18,10 @@ from pathlib import Path
 from piranha.engine import questions
 from piranha.engine.caller import Caller
 from piranha.engine.flapping import Flapping, Held
-from piranha.engine.guard import Turn
-from piranha.engine.said_once import SaidOnce
 from piranha.errors import ConfigUnavailable
+from piranha.guard import Turn
 from piranha.records import EngineEvent, EventKind, EventsAnswer, EventsQuery
+from piranha.said_once import SaidOnce
 from piranha.system.boot import local_now, monotonic, wall, wall_exactly
 from piranha.system.record_files import Part, RecordFiles
 

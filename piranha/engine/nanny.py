@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from piranha.config.model import Address, Host, HostName, RealServerKey
-from piranha.engine.guard import Turn
+from piranha.guard import Turn
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth, log_line, step, unheard
 from piranha.status import HealthState

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from piranha.config.faults import Fault
 from piranha.config.model import Forwarding, RealServer, RealServerKey, ServiceKind, VirtualServer
-from piranha.engine.address_status import trouble_of
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.nanny import Nanny
 from piranha.engine.parts import Pick, real_server_key
@@ -27,6 +26,7 @@ from piranha.ipvs.table import (
     Step,
     TableKey,
 )
+from piranha.pulse.address_status import trouble_of
 from piranha.router_status import Counts
 from piranha.status import (
     AddressStatus,

@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping
 
 from piranha.config.model import Address, Cluster, HostName
 from piranha.engine.balancer import Balancer
-from piranha.engine.floating import Floating
 from piranha.engine.ipvs_settings import IpvsSettings
 from piranha.engine.kernel_tuning import KernelTuning
 from piranha.engine.role import Role
 from piranha.engine.table_store import TableStore
 from piranha.paths import Paths
+from piranha.pulse.floating import Floating
 from piranha.system.addresses import RouterAddresses
 from piranha.system.boot import monotonic
 from piranha.system.kernel_ipvs import KernelPath

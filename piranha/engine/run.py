@@ -16,11 +16,11 @@ from piranha.engine import api
 from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
 from piranha.engine.events import Events
-from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.router import Router
 from piranha.engine.service import Engine
 from piranha.errors import ConfigUnavailable, PiranhaError
+from piranha.guard import Turn
 from piranha.ipvs.table import DataPath
 from piranha.messages import ApplyRequest
 from piranha.paths import Paths

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from piranha.engine.balancer import Balancer
 from piranha.engine.connections import QueryRefused
-from piranha.engine.guard import Turn
 from piranha.engine.view import View
+from piranha.guard import Turn
 from piranha.ipvs.samples import KEPT, SAMPLE_S, Samples, Totals, counted_of
 from piranha.ipvs.table import TableKey
 from piranha.monitoring import SamplesAnswer, SamplesQuery, TrafficSample

@@ -21,7 +21,6 @@ from piranha.engine.by_hand import ByHand
 from piranha.engine.caller import Caller
 from piranha.engine.confirming import Confirming
 from piranha.engine.events import Events
-from piranha.engine.guard import Turn
 from piranha.engine.happenings import Happenings
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.engine.parts import Asked
@@ -31,6 +30,7 @@ from piranha.engine.starting import refusals
 from piranha.engine.stop_and_start import StopAndStart
 from piranha.engine.telling import Telling
 from piranha.engine.watching import Watching
+from piranha.guard import Turn
 from piranha.ipvs.table import DataPath
 from piranha.messages import (
     AdoptRequest,

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 
 from piranha.engine.events import Events
-from piranha.engine.guard import Turn
 from piranha.engine.keeper import ConfigKeeper
 from piranha.errors import ConfigUnavailable
+from piranha.guard import Turn
 from piranha.messages import VersionInfo
 from piranha.records import EventKind
 

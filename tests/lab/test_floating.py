@@ -16,10 +16,10 @@ import pytest
 
 from piranha.config.load import load
 from piranha.config.model import Address, Cluster
-from piranha.engine.floating import READ_AGAIN_S, Floating
 from piranha.ipvs.announcements import FINISHED, Carried
 from piranha.ipvs.second_owners import FORGET_S
 from piranha.paths import Paths
+from piranha.pulse.floating import READ_AGAIN_S, Floating
 from piranha.status import AddressState, AddressStatus
 from piranha.system.arp import announce
 from piranha.system.arp_frames import BROADCAST, announcements, claim_of, question

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from piranha.engine.guard import Turn
+from piranha.guard import Turn
 
 
 def test_a_fault_is_logged_with_its_trace_and_the_program_goes_on(caplog):

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from piranha.engine.address_status import STAYS, Report, by_sentence, reports, trouble_of, trouble_of_nat, unread
 from piranha.ipvs.addresses import Condition, Held, RefusedAddress, Standing, WantedAddress
 from piranha.ipvs.announcements import Carried
+from piranha.pulse.address_status import STAYS, Report, by_sentence, reports, trouble_of, trouble_of_nat, unread
 from piranha.status import AddressState, AddressStatus
 
 

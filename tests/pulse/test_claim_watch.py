@@ -9,10 +9,10 @@ from ipaddress import ip_address
 import pytest
 
 from piranha.config.model import Address
-from piranha.engine.claim_watch import WANTS_SAID_S, ClaimWatch
 from piranha.ipvs.addresses import Link
 from piranha.ipvs.announcements import Carried
 from piranha.ipvs.second_owners import ASK_S, FORGET_S
+from piranha.pulse.claim_watch import WANTS_SAID_S, ClaimWatch
 from piranha.system.arp import CannotSend, Conflict
 from piranha.system.arp_frames import Claim
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from piranha.engine.guard import Turn
 from piranha.errors import PiranhaError
+from piranha.guard import Turn
 from piranha.system.addresses import Change, ChangesLost, ChangeWatch
 
 

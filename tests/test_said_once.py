@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from piranha.engine.said_once import SaidOnce
+from piranha.said_once import SaidOnce
 
 
 def test_the_same_is_logged_once_and_again_when_it_comes_back_or_changes(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,14 +14,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from piranha.config.model import Address, Cluster, HostName
-from piranha.engine import address_store
-from piranha.engine.address_ear import AddressEar
-from piranha.engine.address_status import Report, by_sentence, carried_of, reports, trouble_of_nat, unread
-from piranha.engine.announcer import Announcer
-from piranha.engine.claim_watch import ClaimWatch
-from piranha.engine.guard import Turn
-from piranha.engine.said_once import SaidOnce
 from piranha.errors import ConfigUnavailable, PiranhaError
+from piranha.guard import Turn
 from piranha.ipvs.addresses import (
     AddAddress,
     AddressPlan,
@@ -40,6 +34,12 @@ from piranha.ipvs.addresses import (
 )
 from piranha.ipvs.announcements import Carried
 from piranha.paths import Paths
+from piranha.pulse import address_store
+from piranha.pulse.address_ear import AddressEar
+from piranha.pulse.address_status import Report, by_sentence, carried_of, reports, trouble_of_nat, unread
+from piranha.pulse.announcer import Announcer
+from piranha.pulse.claim_watch import ClaimWatch
+from piranha.said_once import SaidOnce
 from piranha.status import AddressState, AddressStatus
 from piranha.system.addresses import AddressChanged, Change, ChangeWatch, LinkChanged, RouterAddresses
 from piranha.system.arp import Asked, Conflict, Listener, announce, find_conflicts

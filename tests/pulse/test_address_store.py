@@ -4,10 +4,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from piranha.engine import address_store
 from piranha.errors import ConfigUnavailable
 from piranha.ipvs.addresses import Held
 from piranha.paths import Paths
+from piranha.pulse import address_store
 
 OWNED = frozenset({Held("eth0", ip_address("192.0.2.1"), 32), Held("eth1", ip_address("2001:db8::1"), 128)})
 

@@ -4,9 +4,9 @@ import asyncio
 import socket
 from ipaddress import ip_address
 
-from piranha.engine.address_ear import AddressEar
 from piranha.errors import PiranhaError
 from piranha.ipvs.addresses import Held, PresentAddress
+from piranha.pulse.address_ear import AddressEar
 from piranha.system.addresses import AddressChanged, Change, ChangesLost
 
 NEWS = AddressChanged(PresentAddress(Held("eth0", ip_address("192.0.2.1"), 32)))

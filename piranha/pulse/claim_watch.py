@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from piranha.config.model import Address
-from piranha.engine.guard import Turn
-from piranha.engine.said_once import SaidOnce
+from piranha.guard import Turn
 from piranha.ipvs.addresses import Link
 from piranha.ipvs.announcements import Carried
 from piranha.ipvs.second_owners import SecondOwner, SecondOwners, due, heard, keep
+from piranha.said_once import SaidOnce
 from piranha.system.arp import CannotSend, Conflict, Listener
 from piranha.system.arp_frames import Claim
 

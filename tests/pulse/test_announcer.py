@@ -8,9 +8,9 @@ from ipaddress import ip_address
 import pytest
 
 from piranha.config.model import Address
-from piranha.engine.announcer import AT_ONCE, Announcer
 from piranha.ipvs.addresses import Link
 from piranha.ipvs.announcements import FINISHED, Carried
+from piranha.pulse.announcer import AT_ONCE, Announcer
 
 WEB, MAIL = (Carried("eth0", ip_address(f"192.0.2.{number}")) for number in (100, 101))
 THERE = Carried("eth1", ip_address("2001:db8::100"))

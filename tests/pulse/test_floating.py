@@ -13,18 +13,6 @@ import pytest
 
 from piranha.config.load import load
 from piranha.config.model import Address, Cluster, HostName
-from piranha.engine import address_store
-from piranha.engine.announcer import AT_ONCE
-from piranha.engine.floating import (
-    ASKED_S,
-    GONE_SAID_S,
-    READ_AGAIN_MOST_S,
-    READ_AGAIN_S,
-    READ_CLOSEST_S,
-    READ_SHARE,
-    Floating,
-    World,
-)
 from piranha.errors import PiranhaError
 from piranha.ipvs.addresses import (
     AddAddress,
@@ -40,6 +28,18 @@ from piranha.ipvs.addresses import (
 from piranha.ipvs.announcements import Carried
 from piranha.ipvs.second_owners import FORGET_S
 from piranha.paths import Paths
+from piranha.pulse import address_store
+from piranha.pulse.announcer import AT_ONCE
+from piranha.pulse.floating import (
+    ASKED_S,
+    GONE_SAID_S,
+    READ_AGAIN_MOST_S,
+    READ_AGAIN_S,
+    READ_CLOSEST_S,
+    READ_SHARE,
+    Floating,
+    World,
+)
 from piranha.status import AddressState, AddressStatus
 from piranha.system.addresses import AddressChanged, Applied, Change, LinkChanged
 from piranha.system.arp import Asked, Conflict

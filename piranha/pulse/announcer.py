@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from piranha.config.model import Address
-from piranha.engine.said_once import SaidOnce
 from piranha.ipvs.addresses import Link
 from piranha.ipvs.announcements import Announcing, Carried, announce_again, carry, due, link_gone, link_seen
+from piranha.said_once import SaidOnce
 from piranha.system.arp import announce
 
 log = logging.getLogger("pulse")
