@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# The tests start hundreds of Python programs: their modules are compiled once, not each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -82,7 +84,7 @@ bench-config: $(VENV)/test.stamp ## reading and editing a large lvs.cf beside to
 	@$(BIN)/python -m tests.bench_config $(ARGS)
 
 .PHONY: bench-gui
-bench-gui: $(VENV)/test.stamp ## the GUI's pages with 20,000 real servers beside 20, and with 70 users beside one
+bench-gui: $(VENV)/test.stamp ## every page of the GUI with 20,000 real servers beside 20, and with 70 users beside one
 	@$(BIN)/python -m tests.bench_gui $(ARGS)
 
 .PHONY: bench-kernel

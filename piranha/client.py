@@ -50,7 +50,16 @@ from piranha.messages import (
     SaveRequest,
     VersionText,
 )
-from piranha.monitoring import RunAnswer, SamplesAnswer, SamplesQuery, StatusQuery, Summary
+from piranha.monitoring import (
+    FailoverAnswer,
+    FailoverCommand,
+    FailoverRequest,
+    RunAnswer,
+    SamplesAnswer,
+    SamplesQuery,
+    StatusQuery,
+    Summary,
+)
 from piranha.records import (
     RECORDS_MAX,
     AuditAnswer,
@@ -63,10 +72,13 @@ from piranha.records import (
     LoginNoted,
 )
 from piranha.status import EngineStatus
+from piranha.sync_messages import CopyQuery, CopyState, ReceiveAnswer, ReceiveRequest, SyncAnswer, SyncRequest
 
 ADDRESS_BYTES_MAX = 107
 """A Unix socket's address ends there (sun_path is 108 bytes with its NUL)."""
 
+SYNC_WITHIN_S = 240.0
+"""Longer than the engine waits for the partner, twice."""
 ANSWER_BYTES_MAX = 256 * 1024 * 1024
 OPEN_FILES = Path("/proc/self/fd")
 Answer = TypeVar("Answer")
@@ -185,6 +197,10 @@ class EngineClient:
         """
         return self._call("POST", "/v1/start", RunAnswer, within_s=self._apply_within_s)
 
+    def failover(self, command: FailoverCommand) -> FailoverAnswer:
+        """Have this router do what an operator wants of the pair. Raises EditRefused where there is no failover."""
+        return self._call("POST", "/v1/failover", FailoverAnswer, FailoverRequest(command))
+
     def connections(self, query: ConnectionsQuery) -> ConnectionsAnswer:
         """Return which client is on which server. Raises EditRefused, whose `keyword` is the field, for a bad query."""
         return self._call("GET", _asking("/v1/connections", query), ConnectionsAnswer)
@@ -235,6 +251,21 @@ class EngineClient:
     def clear(self, server: str, kind: str = "") -> OverrideAnswer:
         """Clear what was set by hand for a server. Raises EditRefused if there is nothing of the kind."""
         return self._call("POST", "/v1/overrides/clear", OverrideAnswer, ClearRequest(server, kind))
+
+    def copy(self, known: str = "") -> CopyState:
+        """Return this router's copy of what both routers have the same; `known`: a token to look for in the history."""
+        return self._call("GET", _asking("/v1/copy", CopyQuery(known)), CopyState)
+
+    def receive(self, request: ReceiveRequest) -> ReceiveAnswer:
+        """Have the partner's copy here. Raises ConfigConflict, ConfirmationPending, EditRefused, ConfigUnavailable."""
+        return self._call("POST", "/v1/copy", ReceiveAnswer, request)
+
+    def sync(self, request: SyncRequest) -> SyncAnswer:
+        """Compare this router's copy with the partner's, or send it there; what fails is told in the answer.
+
+        Raises ConfigUnavailable where the audit cannot be written. It may take minutes.
+        """
+        return self._call("POST", "/v1/sync", SyncAnswer, request, within_s=SYNC_WITHIN_S)
 
     def _call(
         self,
@@ -304,7 +335,7 @@ def raised_for(refusal: Refusal) -> PiranhaError:
             return EngineUnavailable(refusal.message)
 
 
-_Query = ConfigQuery | ConnectionsQuery | EventsQuery | AuditQuery | StatusQuery | SamplesQuery
+_Query = ConfigQuery | ConnectionsQuery | EventsQuery | AuditQuery | StatusQuery | SamplesQuery | CopyQuery
 
 
 def _asking(path: str, query: _Query) -> str:

@@ -101,12 +101,12 @@ class VersionInfo:
     """One version of lvs.cf in the history.
 
     `number` counts from 1 and is never used twice. `at` is wall-clock time, ISO 8601. `how` is "save", "create",
-    "rollback", "adopt" (brought in whole from another file), "revert" (an Apply was not confirmed), "hand edit"
-    (somebody wrote the file without the engine) or "found" (there before the history began). `who` and `from_address`
-    are on whose behalf the engine wrote it, "" where nobody knows. `token` is the SHA-256 of its bytes, `size` their
-    number. `changes` says what changed against the version before, `more_changes` how many
-    more there are. `is_certain` False: the engine was killed during this save and the file was changed by hand before
-    its next start, so that nobody knows whether this text ever was lvs.cf.
+    "rollback", "adopt" (brought in whole from another file), "revert" (an Apply was not confirmed), "sync" (sent by the
+    partner), "hand edit" (somebody wrote the file without the engine) or "found" (there before the history began).
+    `who` and `from_address` are on whose behalf the engine wrote it, "" where nobody knows. `token` is the SHA-256 of
+    its bytes, `size` their number. `changes` says what changed against the version before, `more_changes` how many more
+    there are. `is_certain` False: the engine was killed during this save and the file was changed by hand before its
+    next start, so that nobody knows whether this text ever was lvs.cf.
     """
 
     number: int

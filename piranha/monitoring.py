@@ -4,6 +4,7 @@ Ages are seconds at the moment of the answer, times of day ISO 8601, as everywhe
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from piranha.messages import PlannedStep
 from piranha.router_status import ONLY_ROUTER, Counts, RoleStatus, StoppedStatus
@@ -58,6 +59,30 @@ class RunAnswer:
     sentence: str
     steps: tuple[PlannedStep, ...] = ()
     messages: tuple[str, ...] = ()
+
+
+class FailoverCommand(StrEnum):
+    """What an operator may want of the pair."""
+
+    HAND_OVER = "hand over"
+    TAKE_OVER = "take over"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverRequest:
+    """POST /v1/failover: what this router shall do."""
+
+    command: FailoverCommand
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverAnswer:
+    """What came of it, in sentences. `done` False: nothing was done, and the sentences say why."""
+
+    done: bool
+    sentences: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

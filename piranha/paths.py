@@ -27,6 +27,26 @@ class Paths:
         return self.root / "etc/sysconfig/ha/piranha.toml"
 
     @property
+    def heartbeat_key(self) -> Path:
+        """Return the key that both routers sign their heartbeats with."""
+        return self.root / "etc/sysconfig/ha/heartbeat.key"
+
+    @property
+    def sync_key(self) -> Path:
+        """Return the ssh key that this router logs in to its partner with; its public half is beside it."""
+        return self.root / "etc/sysconfig/ha/sync_key"
+
+    @property
+    def sync_known_hosts(self) -> Path:
+        """Return the ssh host key of the partner, as it was when the routers were paired."""
+        return self.root / "etc/sysconfig/ha/sync_known_hosts"
+
+    @property
+    def authorized_keys(self) -> Path:
+        """Return who may log in as root by key: the partner among them, for nothing but `piranha receive`."""
+        return self.root / "root/.ssh/authorized_keys"
+
+    @property
     def passwd(self) -> Path:
         """Return the password file, htpasswd format."""
         return self.root / "etc/sysconfig/ha/conf/piranha.passwd"
@@ -57,6 +77,11 @@ class Paths:
         return self.run / "lvs.sock"
 
     @property
+    def pulse_socket(self) -> Path:
+        """Return the socket on which pulse hears lvs."""
+        return self.run / "pulse.sock"
+
+    @property
     def state(self) -> Path:
         """Return the engine's memory: running.cf, history, overrides."""
         return self.root / "var/lib/piranha"
@@ -80,6 +105,11 @@ class Paths:
     def unconfirmed(self) -> Path:
         """Return the Apply that waits for its confirmation, with the text that comes back."""
         return self.state / "unconfirmed.json"
+
+    @property
+    def synced(self) -> Path:
+        """Return what both routers had the same of piranha.toml after the last sync."""
+        return self.state / "synced.json"
 
     @property
     def standstill(self) -> Path:

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     REVERTED = "reverted"
     SAVED = "saved"
     HAND_EDIT = "hand-edit"
+    SYNCED = "synced"
     SERVER_UP = "server-up"
     SERVER_DOWN = "server-down"
     OVERRIDE = "override"
@@ -38,6 +39,7 @@ class EventKind(StrEnum):
     WORKS_AGAIN = "works-again"
     ACTIVE = "active"
     PASSIVE = "passive"
+    FAILOVER = "failover"
     ADDRESS_CLAIMED = "address-claimed"
     ADDRESS_YIELDED = "address-yielded"
     ADDRESS_CONFLICT = "address-conflict"
@@ -58,6 +60,9 @@ AUDIT_VERBS = (
     "clear_overrides",
     "stop",
     "start",
+    "failover",
+    "sync",
+    "receive",
     "login",
     "logout",
 )

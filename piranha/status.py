@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from piranha.config.faults import Fault
-from piranha.router_status import NOTHING_COUNTED, ONLY_ROUTER, Counts, RoleStatus, StatusPart, StoppedStatus
+from piranha.router_status import (
+    NOTHING_COUNTED,
+    ONLY_ROUTER,
+    Counts,
+    RedundancyStatus,
+    RoleStatus,
+    StatusPart,
+    StoppedStatus,
+)
 
 
 class RunState(StrEnum):
@@ -326,7 +334,8 @@ class EngineStatus:
     `pending` is the difference between the data path's table and the desired one; `foreign` names what stands in the
     table and is not ours: it is never touched. `kernel` is None where the data path is not the kernel's.
     `confirmation` is the Apply that waits for its confirmation, None if none does; `stopped` says who stopped LVS, None
-    if nobody did. `part` says what was left out, None: nothing.
+    if nobody did. `redundancy`: how failover stands, None where there is none. `part` says what was left out, None:
+    nothing.
     """
 
     state: RunState
@@ -349,4 +358,5 @@ class EngineStatus:
     counts: Counts = NOTHING_COUNTED
     stopped: StoppedStatus | None = None
     role: RoleStatus = ONLY_ROUTER
+    redundancy: RedundancyStatus | None = None
     part: StatusPart | None = None

@@ -17,8 +17,6 @@ LATER = {
     31: "the packet filter's rules of a firewall mark: the page of marks",
     34: "FTP in both modes: its recipe",
     36: "saved rules: what a reboot finds",
-    74: "a copy of lvs.cf to the backup: two routers that know one another",
-    75: "how the two copies differ: the same",
 }
 """Checks without a test yet, and what they wait for."""
 

@@ -14,6 +14,7 @@ PACKAGE = resources.package()
 PURE = [
     *(path for room in ("config", "ipvs", "health", "ha") for path in sorted((PACKAGE / room).glob("*.py"))),
     *(PACKAGE / name for name in ("errors.py", "status.py", "messages.py", "records.py")),
+    *(PACKAGE / name for name in ("sync_messages.py", "sync_frames.py")),
     PACKAGE / "engine" / "flapping.py",
     PACKAGE / "cli" / "restarts.py",
 ]

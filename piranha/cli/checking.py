@@ -64,7 +64,7 @@ def check(session: "Session", files: tuple[Path, ...], is_strict: bool, asks_out
         raise click.UsageError("Standard input can be read only once: give - once.")
     report = [_checked(file, is_strict) for file in chosen]
     if not files:
-        report += _checked_extensions(session.paths)
+        report += _checked_extensions(session.paths, report[0].loaded)
     if asks_outside:
         report = _with_outside(report)
     if as_json:
@@ -95,9 +95,10 @@ def _checked(file: Path, is_strict: bool) -> Checked:
     return Checked(source.name, "", in_file_order(loaded.faults), loaded)
 
 
-def _checked_extensions(paths: Paths) -> list[Checked]:
+def _checked_extensions(paths: Paths, loaded: Loaded | None) -> list[Checked]:
+    beside = (loaded.cluster.keepalive_s, loaded.cluster.deadtime_s) if loaded is not None else None
     try:
-        told = piranha_toml.load(paths)
+        told = piranha_toml.load(paths, beside)
     except ConfigUnavailable as error:
         return [Checked(str(paths.piranha_toml), str(error), ())]
     return [] if told is None else [Checked(str(paths.piranha_toml), "", told.faults)]

@@ -19,7 +19,7 @@ from gunicorn.app.base import BaseApplication
 
 from piranha.cli.gui_settings import below_root, gui_settings, tls_context, today
 from piranha.cli.gui_worker import ReadFirst
-from piranha.config.extensions import DEFAULT_LISTEN, GUI_PORT, GuiSettings, Listen
+from piranha.config.gui_settings import DEFAULT_LISTEN, GUI_PORT, GuiSettings, Listen
 from piranha.errors import PiranhaError
 from piranha.paths import Paths, from_environment
 from piranha.system import gui_account

@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from piranha.config.extensions import GUI_PORT, PLAIN_HTTP, Extensions, GuiSettings, Listen
+from piranha.config.extensions import Extensions
 from piranha.config.faults import Severity
+from piranha.config.gui_settings import GUI_PORT, PLAIN_HTTP, GuiSettings, Listen
 from piranha.errors import PiranhaError
 from piranha.paths import Paths
 from piranha.system import piranha_toml

@@ -61,6 +61,10 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "weight": "running:weight",
         "stop": "running:stop",
         "start": "running:start",
+        "failover": "failover:failover",
+        "sync": "syncing:sync",
+        "pair": "pairing:pair",
+        "receive": "receiving:receive",
         "tls-init": "tls_init:tls_init",
         "demo": "demo:demo",
     }

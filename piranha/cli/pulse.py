@@ -5,7 +5,6 @@ import sys
 
 import click
 
-from piranha.engine.run import DATA_PATHS, serve
 from piranha.errors import PiranhaError
 from piranha.paths import from_environment
 
@@ -14,7 +13,7 @@ from piranha.paths import from_environment
 @click.option("--root", metavar="DIR", help="Prefix of all paths (else PIRANHA_ROOT, else the real system).")
 @click.option(
     "--data-path",
-    type=click.Choice(DATA_PATHS),
+    type=click.Choice(("auto", "kernel", "embedded")),
     default="auto",
     show_default=True,
     help="What moves the packets: the kernel's IPVS, or the embedded balancer (TCP, no privileges needed). "
@@ -29,13 +28,33 @@ from piranha.paths import from_environment
 @click.option("-v", "--verbose", is_flag=True, help="Log every check, not only the changes.")
 @click.version_option(package_name="piranha-lvs", prog_name="pulse")
 def pulse(root: str | None, data_path: str, nodaemon: bool, verbose: bool) -> None:
-    """Run the engine: health checks, the table, and the API for the GUI and the commands.
+    """Run the engine: heartbeats and failover, and lvs with the health checks, the table, and the API for the GUI and
+    the commands.
 
-    SIGTERM or SIGINT stop it and take its addresses and its table away; SIGUSR2 ends it and leaves both as they are for
-    the next engine (an upgrade). SIGHUP applies the saved lvs.cf.
+    SIGTERM or SIGINT stop it and take its addresses and its table away, addresses first; the partner hears it at once.
+    SIGUSR2 ends it and leaves both as they are for the next engine (an upgrade). SIGHUP applies the saved lvs.cf.
 
     Exit code 0: stopped as asked. 1: it could not start.
     """
+    logging_to_stderr(verbose)
+    paths = from_environment(root)
+    try:
+        if data_path == "kernel" or (data_path == "auto" and paths.is_system and _has_ipvs()):
+            from piranha.pulse.run import serve as serve_router
+
+            serve_router(paths, ("--data-path", "kernel", *(("--verbose",) if verbose else ())))
+        else:
+            # The embedded data path lives in one process, has no floating addresses and no partner.
+            from piranha.engine.run import serve
+
+            serve(paths, data_path)
+    except PiranhaError as error:
+        click.echo(f"pulse: {error}", err=True)
+        sys.exit(1)
+
+
+def logging_to_stderr(verbose: bool) -> None:
+    """Log as the programs of the engine do."""
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(name)s[%(process)d]: %(message)s",
@@ -43,11 +62,18 @@ def pulse(root: str | None, data_path: str, nodaemon: bool, verbose: bool) -> No
     )
     if not verbose:
         logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _has_ipvs() -> bool:
+    """Say whether the kernel can be used; that it cannot is told by lvs, which goes on without."""
+    from piranha.system.ipvs_socket import KernelUnavailable
+    from piranha.system.kernel_ipvs import KernelPath
+
     try:
-        serve(from_environment(root), data_path)
-    except PiranhaError as error:
-        click.echo(f"pulse: {error}", err=True)
-        sys.exit(1)
+        KernelPath()
+    except KernelUnavailable:
+        return False
+    return True
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from piranha.cli.pair_lines import of_pair
 from piranha.config.faults import Fault
 from piranha.messages import ApplyAnswer, History, Plan, PlannedStep, SaveAnswer, VersionInfo
 from piranha.router_status import Counts
@@ -49,6 +50,7 @@ def of_status(status: EngineStatus) -> str:
         lines.append(
             f"lvs.cf is what runs: serial_no {_or_dash(config.running_serial_no)}, {config.running_token[:12]}"
         )
+    lines += map(plain, of_pair(status))
     lines += _of_confirmation(status.confirmation)
     lines += [f"! {message}" for message in status.messages]
     lines += [

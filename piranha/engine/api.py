@@ -28,6 +28,7 @@ from piranha.engine.history import NotKept
 from piranha.engine.kernel_facts import kernel_status
 from piranha.engine.kernel_tuning import KernelTuning
 from piranha.engine.parts import asked_of
+from piranha.engine.redundancy import Redundancy
 from piranha.engine.service import Engine
 from piranha.errors import (
     ConfigConflict,
@@ -52,9 +53,10 @@ from piranha.messages import (
     RollbackRequest,
     SaveRequest,
 )
-from piranha.monitoring import SamplesQuery, StatusQuery
+from piranha.monitoring import FailoverRequest, SamplesQuery, StatusQuery
 from piranha.records import AuditQuery, EventsQuery, LoginNote, LoginNoted
 from piranha.status import AddressStatus
+from piranha.sync_messages import CopyQuery, ReceiveRequest, SyncRequest
 from piranha.system import unix_socket
 
 log = logging.getLogger("lvs")
@@ -64,7 +66,7 @@ _JSON = "application/json"
 _VERB_MAX = 80
 _AUDIT = web.AppKey("audit", Audit)
 _Body = TypeVar("_Body")
-_Query = TypeVar("_Query", ConfigQuery, ConnectionsQuery, EventsQuery, AuditQuery, StatusQuery, SamplesQuery)
+_Query = TypeVar("_Query", ConfigQuery, ConnectionsQuery, EventsQuery, AuditQuery, StatusQuery, SamplesQuery, CopyQuery)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -77,14 +79,16 @@ def application(
     *,
     tuning: KernelTuning | None = None,
     addresses: Callable[[], Iterable[AddressStatus]] = tuple,
+    redundancy: Redundancy | None = None,
 ) -> web.Application:
     """Return the API in front of an engine.
 
-    `tuning`: who sets the kernel's settings, if somebody does. `addresses` tells how the floating ones stand.
+    `tuning`: who sets the kernel's settings, if somebody does. `addresses` tells how the floating ones stand,
+    `redundancy` how the pair does.
     """
     app = web.Application(middlewares=[_refusals, _permissions], client_max_size=BODY_MAX)
     app[_AUDIT] = engine.audit
-    calls = _Calls(engine, tuning, addresses)
+    calls = _Calls(engine, tuning, addresses, redundancy or Redundancy(engine.audit, engine.events))
     for call in openapi.CALLS:
         app.router.add_route(call.method, call.path, getattr(calls, call.name), name=call.name)
     return app
@@ -97,6 +101,7 @@ class _Calls:
     engine: Engine
     tuning: KernelTuning | None
     addresses: Callable[[], Iterable[AddressStatus]]
+    redundancy: Redundancy
 
     async def describe_api(self, request: web.Request) -> web.Response:
         return _answer(openapi.description())
@@ -137,6 +142,15 @@ class _Calls:
     async def revert(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.revert(await _body(request, ConfirmRequest), _caller(request)))
 
+    async def read_copy(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.receiving.state(_query(request, CopyQuery).known))
+
+    async def receive_copy(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.receiving.receive(await _body(request, ReceiveRequest), _caller(request)))
+
+    async def sync(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.syncing.sync(await _body(request, SyncRequest), _caller(request)))
+
     async def events(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.events.asked(_query(request, EventsQuery)))
 
@@ -158,6 +172,9 @@ class _Calls:
     async def start(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.start_again(_caller(request)))
 
+    async def failover(self, request: web.Request) -> web.Response:
+        return _answer(await self.redundancy.command(await _body(request, FailoverRequest), _caller(request)))
+
     async def summary(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.summary())
 
@@ -169,7 +186,7 @@ class _Calls:
         told = await self.engine.status(asked, tuple(self.addresses()))
         is_managed = self.tuning is not None and self.tuning.is_managed
         kernel = await kernel_status(self.engine.path, self.engine.cluster, is_managed=is_managed)
-        return _answer(replace(told, kernel=kernel))
+        return _answer(replace(told, kernel=kernel, redundancy=self.redundancy.status()))
 
     async def connections(self, request: web.Request) -> web.Response:
         return _answer(await connections.asked(self.engine.path, _query(request, ConnectionsQuery)))

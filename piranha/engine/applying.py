@@ -7,6 +7,7 @@ Rule 2: one that waits for its confirmation is on the disk before anything is sw
 import asyncio
 import logging
 
+from piranha.config.diffs import diff
 from piranha.config.faults import Fault, in_file_order
 from piranha.config.model import Cluster
 from piranha.engine import abilities, memory
@@ -18,6 +19,7 @@ from piranha.engine.confirming import ENGINE, Confirming, Reverted, require_in_r
 from piranha.engine.events import Events
 from piranha.engine.happenings import Happenings
 from piranha.engine.keeper import ConfigKeeper
+from piranha.engine.previews import Previews
 from piranha.engine.standstill import Standstill
 from piranha.engine.starting import (
     Choice,
@@ -35,6 +37,7 @@ from piranha.errors import ConfigConflict, ConfigUnavailable, UnsafePlan
 from piranha.guard import Turn
 from piranha.messages import ApplyAnswer, ApplyRequest, ConfirmAnswer, ConfirmRequest, PlannedStep, RevertAnswer
 from piranha.records import EventKind
+from piranha.system.boot import monotonic
 from piranha.system.files import NotConfirmed
 from piranha.system.ipvs_socket import KernelUnavailable
 
@@ -76,6 +79,8 @@ class Applying:
         self._events = events
         self._audit = audit
         self._happenings = happenings
+        self._previews = Previews(balancer, monotonic)
+        self._faults: tuple[Version, tuple[Fault, ...]] | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -236,7 +241,7 @@ class Applying:
             raise ConfigConflict("", version.loaded.document.text)
         if errors := refusals(version):
             raise UnsafePlan(f"lvs.cf has errors in what would run. {listed(errors)}")
-        preview = await self.preview(version.loaded.cluster)
+        preview = await self._preview_now(version.loaded.cluster)
         if preview.objection is not None and not request.force:
             raise UnsafePlan(preview.objection)
         return version
@@ -291,7 +296,16 @@ class Applying:
             log.warning("%s", error)  # it stands there: to leave it and run something else would be worse
 
     async def preview(self, cluster: Cluster) -> Preview:
-        """Return what running this cluster would do. Raises ConfigUnavailable where the table cannot be read."""
+        """Return what running this cluster would do, as the last turn of the balancer saw the table.
+
+        Raises ConfigUnavailable where that cannot be read.
+        """
+        try:
+            return await self._previews.of(cluster)
+        except KernelUnavailable as unavailable:
+            raise ConfigUnavailable(str(unavailable)) from unavailable
+
+    async def _preview_now(self, cluster: Cluster) -> Preview:
         try:
             return await self._balancer.preview(cluster)
         except KernelUnavailable as unavailable:
@@ -302,12 +316,21 @@ class Applying:
         version = await asyncio.to_thread(self._keeper.saved_version)
         if version is None:
             raise ConfigUnavailable(f"There is no {self._keeper.paths.lvs_cf}. Create it first.")
+        await asyncio.to_thread(self._look_at, version)
         return version
+
+    def _look_at(self, version: Version) -> None:
+        """Find out, in a thread, what is asked for next and is remembered then: it takes its time."""
+        self.faults(version)
+        if self.version is not None:
+            diff(self.version.document.text, version.document.text, "", "")
 
     def faults(self, version: Version) -> tuple[Fault, ...]:
         """Return what is wrong with a text, on this data path."""
-        cannot = abilities.faults_of(version.loaded.document, version.loaded.cluster, self._balancer.path.name)
-        return in_file_order((*version.loaded.faults, *cannot))
+        if self._faults is None or self._faults[0] is not version:
+            cannot = abilities.faults_of(version.loaded.document, version.loaded.cluster, self._balancer.path.name)
+            self._faults = version, in_file_order((*version.loaded.faults, *cannot))
+        return self._faults[1]
 
 
 def _describe_revert(told: Told, reverted: Reverted) -> None:

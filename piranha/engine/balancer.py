@@ -18,7 +18,7 @@ from dataclasses import replace
 from piranha.config.model import Address, Cluster, HostName, RealServerKey
 from piranha.engine.nanny import Nanny
 from piranha.engine.refusals import Refusals
-from piranha.engine.role import ACTIVE, Standing, has_backup
+from piranha.engine.role import ACTIVE, Standing, router_names_of
 from piranha.engine.servers import checks_of, heard_of_all, in_table, names_of, needed_first, weighed_servers
 from piranha.engine.settled import Settled
 from piranha.engine.table_store import TableStore
@@ -64,8 +64,9 @@ class Balancer:
     """Runs one cluster on one data path. `now` is monotonic seconds.
 
     `store` is the memory of a table that is shared with others. `standing_in` says whether this router is active in a
-    cluster. `after_turn` gets, after each turn, the cluster whose addresses this router should carry: an empty one
-    while it is passive, and none of the virtual servers that wait for their first checks.
+    cluster, of which `before_switch` is told before it runs. `after_turn` gets, after each turn, the cluster whose
+    addresses this router should carry: an empty one while it is passive, and none of the virtual servers that wait for
+    their first checks.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Balancer:
         *,
         store: TableStore | None = None,
         standing_in: Callable[[Cluster, Mapping[HostName, Address]], Standing] = lambda cluster, resolved: ACTIVE,
+        before_switch: Follow | None = None,
         after_turn: Follow | None = None,
     ) -> None:
         self.path = path
@@ -87,6 +89,7 @@ class Balancer:
         self._now = now
         self._store = store if store is not None else TableStore()
         self._standing_in = standing_in
+        self._before_switch = before_switch
         self._after_turn = after_turn
         self.turned: Turned = lambda standing, target, draining, refused: None
         self._trouble = ""
@@ -105,6 +108,15 @@ class Balancer:
     def notices(self) -> tuple[str, ...]:
         """Return what an administrator should know of the table as a whole, in sentences."""
         return tuple(each for each in (self.standing.reason, self._trouble, self._store.trouble) if each)
+
+    @property
+    def trouble(self) -> str:
+        """Return why the table cannot be read, or ""."""
+        return self._trouble
+
+    def wake(self) -> None:
+        """Take a turn now: what it depends on has changed."""
+        self._woken.set()
 
     @property
     def draining_addresses(self) -> frozenset[Address]:
@@ -170,7 +182,10 @@ class Balancer:
         no client meets an empty service because of a reload.
         """
         names = self._names(cluster)
+        if not self._router_names(cluster) - self._resolved.keys():
+            await self._tell_before(cluster, self._resolved)  # the partner does not wait for a slow resolver
         resolved = {**self._resolved, **await resolve(names)}
+        await self._tell_before(cluster, resolved)
         await self._await_first_checks(cluster, resolved)
         async with self._turning:
             # A table that cannot be read now is brought to what it should be as soon as it can be.
@@ -393,6 +408,12 @@ class Balancer:
         health = self.nanny.healths.get(key)
         return health is not None and health.state is not HealthState.UNKNOWN
 
+    async def _tell_before(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
+        if self._before_switch is not None:
+            await self._before_switch(cluster, resolved)
+
     def _names(self, cluster: Cluster) -> set[HostName]:
-        routers = (cluster.primary, cluster.backup) if self.path.shares and has_backup(cluster) else ()
-        return names_of(cluster) | {HostName(host) for host in routers if isinstance(host, str)}
+        return names_of(cluster) | self._router_names(cluster)
+
+    def _router_names(self, cluster: Cluster) -> set[HostName]:
+        return router_names_of(cluster) if self.path.shares else set()

@@ -9,6 +9,7 @@ Rule 4: a disk that refuses is told in the log once and in every answer; the new
 import asyncio
 import itertools
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +37,7 @@ BATCH = 200
 LOOK_S = 1.0
 """How often what is held is looked at."""
 SENTENCE_MAX = 1000
+_PLAIN = re.compile(r"[ !#-\[\]-~]+")
 
 
 _ONE_THING = {
@@ -154,7 +156,7 @@ class Events:
             last = self._last
         problem = " ".join(self._troubles.sentences)
         try:
-            parts = self._older(recent[0].number if recent else None)
+            parts = self._older(recent[0].number if recent else None, choice)
         except ConfigUnavailable as error:
             parts, problem = [], str(error)
         if recent:
@@ -166,9 +168,9 @@ class Events:
             found = questions.page(parts[-1:] if recent else [], choice, matches, lambda event: event.at)
         return EventsAnswer(found.records, found.next, last, wall(), problem)
 
-    def _older(self, first_recent: int | None) -> list[Part[EngineEvent]]:
+    def _older(self, first_recent: int | None, choice: questions.Choice) -> list[Part[EngineEvent]]:
         """Return what is on the disk, but for files that have nothing that is not in memory too."""
-        parts = self._files.parts() if self._files is not None else []
+        parts = self._files.parts(_line_filter(choice), choice.before) if self._files is not None else []
         return [part for part in parts if first_recent is None or part.first < first_recent]
 
     def _number(self, event: EngineEvent) -> None:
@@ -227,6 +229,19 @@ def _together(held: Held[EngineEvent]) -> EngineEvent:
         return held.last
     sentence = f"{held.last.sentence} (the last of {held.count} changes since {held.first.at})"
     return replace(held.last, sentence=sentence, count=held.count, since=held.first.at)
+
+
+def _line_filter(choice: questions.Choice) -> Callable[[bytes], bool] | None:
+    """Return what says of lines of the file whether they may be wanted; None: there is nothing to tell it by."""
+    kinds = tuple(f'"{kind}"'.encode() for kind in choice.kinds)
+    # Another letter may be written as an escape, or be the same without its case.
+    text = choice.text.encode() if _PLAIN.fullmatch(choice.text) else b""
+    if not kinds and not text:
+        return None
+    return lambda lines: (
+        (not kinds or any(kind in lines for kind in kinds))
+        and (not text or not lines.isascii() or text in lines.lower())
+    )
 
 
 def _is_about(event: EngineEvent, about: str) -> bool:

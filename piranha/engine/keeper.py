@@ -40,6 +40,7 @@ from piranha.messages import (
     VersionText,
 )
 from piranha.paths import Paths
+from piranha.sync_messages import ReceiveRequest
 from piranha.system import lvs_cf
 from piranha.system.boot import boot_id
 from piranha.system.files import NotConfirmed, remove_unfinished
@@ -49,7 +50,14 @@ log = logging.getLogger("lvs")
 
 _NOTHING = Document("")
 _CREATED = b"serial_no = 1\n"
-_DONE = {"save": "saved", "create": "created", "rollback": "rolled back", "adopt": "adopted", "revert": "reverted"}
+_DONE = {
+    "save": "saved",
+    "create": "created",
+    "rollback": "rolled back",
+    "adopt": "adopted",
+    "revert": "reverted",
+    "sync": "received",
+}
 
 _Next = tuple[SaveAnswer, Version | None, Changes]
 """What is answered, the version that is made (None: nothing would change), and what the history says of it."""
@@ -67,6 +75,7 @@ class ConfigKeeper:
         self.on_found: Callable[[VersionInfo], None] = lambda version: None
         self._history = ConfigHistory(paths, bounds, lambda version: self.on_found(version))
         self._cache: Version | None = None
+        self._rolled: tuple[tuple[str, bytes, bytes | None], _Next] | None = None
         self._seen = self._taken = ""
 
     def saved_version(self) -> Version | None:
@@ -126,6 +135,10 @@ class ConfigKeeper:
         EditRefused if the old text takes no serial number, ConfigUnavailable; then the file is as it was.
         """
         return self._make("revert", partial(self._reverted, applied_token, before), caller)
+
+    def receive(self, request: ReceiveRequest, caller: Caller) -> SaveAnswer:
+        """Save the partner's text, byte for byte. Raises ConfigConflict, ConfigUnavailable: the file is as it was."""
+        return self._make("sync", partial(self._received, request), caller)
 
     def history(self) -> History:
         """Return the versions that are kept. Never raises: what is wrong is in the answer."""
@@ -222,10 +235,8 @@ class ConfigKeeper:
             self._history.catch_up(look, self._understood)
             entry = self._history.begin(how, after, changes, caller, look)
         except ConfigUnavailable as error:
-            sentence = (
-                f"{error} {self.paths.lvs_cf} was not changed: nothing is saved without its record in the history."
-            )
-            raise ConfigUnavailable(sentence) from error
+            kept = "was not changed: nothing is saved without its record in the history."
+            raise ConfigUnavailable(f"{error} {self.paths.lvs_cf} {kept}") from error
         try:
             lvs_cf.replace(self.paths, look.raw, after.raw)
         except NotConfirmed:
@@ -238,7 +249,7 @@ class ConfigKeeper:
             self._settle()
             raise
         self._history.confirm(entry)
-        self._cache = after
+        self._cache, self._rolled = after, None
         self._history.prune(self._running_token)
         done = _DONE[how]
         log.info(
@@ -288,11 +299,14 @@ class ConfigKeeper:
         return SaveAnswer(True, created.token, 1, "", created.loaded.faults), created, Changes(("created",))
 
     def _rolled_back(self, request: RollbackRequest, look: Look) -> _Next:
-        """Return what becomes of a rollback."""
+        """Return what becomes of a rollback. A page that asks about it comes first, mostly, and finds it out."""
         if request.token:
             self._require_token(request.token, look)
-        _, raw = self._history.kept(request.number)
-        return self._next(raw, look, f"the text of version {request.number} again")
+        raw, told = self._history.kept(request.number)[1], f"the text of version {request.number} again"
+        known = self._rolled
+        if look.raw is None or known is None or known[0] != (told, raw, look.raw):
+            known = self._rolled = (told, raw, look.raw), self._next(raw, look, told)
+        return known[1]
 
     def _adopted(self, request: AdoptRequest, look: Look) -> _Next:
         """Return what becomes of an adoption."""
@@ -302,6 +316,16 @@ class ConfigKeeper:
             raise EditRefused("", "", f"It has {size} bytes, and at most {ADOPTED_BYTES_MAX} are brought in this way.")
         source = "".join(letter for letter in request.name if letter.isprintable())[:_NAME_MAX]
         return self._next(request.content, look, f"the text of {source or 'another file'}")
+
+    def _received(self, request: ReceiveRequest, look: Look) -> _Next:
+        """Return what becomes of the partner's text."""
+        self._require_token(request.token, look)
+        present = None if look.raw is None else self._understood(look.raw)
+        if present is not None and present.raw == request.content:
+            return _unchanged(present)
+        after = version_of(request.content)
+        changes = changes_between(present.document if present else _NOTHING, after.document)
+        return self._changed(present, after, ()), after, changes.led_by(f"the text of {request.name or 'the partner'}")
 
     def _reverted(self, applied_token: str, before: bytes, look: Look) -> _Next:
         """Return what becomes of a revert. One that was killed has the old text in lvs.cf already."""

@@ -8,6 +8,8 @@ import gc
 
 MANY = 2000
 """Real servers from which on it matters."""
+LARGE = 100_000
+"""Bytes of lvs.cf from which on it matters: some hundreds of thousands of objects say what is in them."""
 
 
 def settle(servers: int) -> None:
@@ -21,3 +23,12 @@ def settle(servers: int) -> None:
         gc.freeze()
     elif gc.get_freeze_count():
         gc.unfreeze()
+
+
+def keep(size: int) -> None:
+    """Take what was made of a text of so many bytes for what stays, if it is large, until another text runs.
+
+    It has no rings in it, so that it goes when nobody needs it any more.
+    """
+    if size >= LARGE:
+        gc.freeze()

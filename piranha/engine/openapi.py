@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piranha import messages, monitoring, records, status
+from piranha import messages, monitoring, records, status, sync_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,32 @@ CALLS = (
     ),
     Call(
         "GET",
+        "/v1/copy",
+        "read_copy",
+        "This router's copy of what both routers have the same: lvs.cf and a part of piranha.toml.",
+        sync_messages.CopyQuery,
+        sync_messages.CopyState,
+    ),
+    Call(
+        "POST",
+        "/v1/copy",
+        "receive_copy",
+        "Have the partner's copy here, byte for byte.",
+        sync_messages.ReceiveRequest,
+        sync_messages.ReceiveAnswer,
+        (409, 422, 503),
+    ),
+    Call(
+        "POST",
+        "/v1/sync",
+        "sync",
+        "Compare this router's copy with the partner's, or send it there.",
+        sync_messages.SyncRequest,
+        sync_messages.SyncAnswer,
+        (503,),
+    ),
+    Call(
+        "GET",
         "/v1/events",
         "events",
         "What the engine did, and why.",
@@ -132,6 +158,15 @@ CALLS = (
     ),
     Call("POST", "/v1/stop", "stop", "Run nothing until LVS is started.", None, monitoring.RunAnswer, (503,)),
     Call("POST", "/v1/start", "start", "Start LVS with the saved lvs.cf.", None, monitoring.RunAnswer, (409, 503)),
+    Call(
+        "POST",
+        "/v1/failover",
+        "failover",
+        "Have this router hand over, take over, hold or release: what an operator wants of the pair.",
+        monitoring.FailoverRequest,
+        monitoring.FailoverAnswer,
+        (422, 503),
+    ),
     Call(
         "GET",
         "/v1/status",
@@ -190,7 +225,7 @@ def description() -> dict[str, Any]:
         paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, schema_of)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Piranha engine", "version": _version()},
+        "info": {"title": "Piranha engine", "version": program_version()},
         "servers": [{"url": "http://localhost", "description": "the Unix socket /run/piranha/lvs.sock"}],
         "paths": paths,
         "components": {"schemas": components},
@@ -225,7 +260,8 @@ def _body(text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
-def _version() -> str:
+def program_version() -> str:
+    """Return the version of Piranha."""
     try:
         return version("piranha-lvs")
     except PackageNotFoundError:

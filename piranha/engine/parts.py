@@ -51,6 +51,11 @@ class Pick:
     matching: int
 
 
+Found = dict[object, list[_Found | Pick]]
+FOUND_KEPT = 20
+"""Questions about one view."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picked:
     """What is told, the number of its first virtual server (0: there is none), and how many match."""
@@ -136,7 +141,7 @@ class Index:
 
 class Chooser:
     """Chooses of one view. `overridden` are the real servers with something set by hand, `troubles` what is wrong with
-    the addresses of virtual servers, by written path or address.
+    the addresses of virtual servers, by written path or address. `found` is what was found of the same view already.
     """
 
     def __init__(
@@ -147,7 +152,9 @@ class Chooser:
         overridden: Collection[RealServerKey] = (),
         troubles: Mapping[str, str] | None = None,
         may_be_unwell: frozenset[ServiceKey | None] | None = None,
+        found: "Found | None" = None,
     ) -> None:
+        self._found: Found = {} if found is None else found
         self._index = index
         self._view = view
         self._healths = healths
@@ -165,10 +172,7 @@ class Chooser:
             return self._by_paths(asked)
         if asked.path:
             return self._by_path(asked)
-        found = self._matching(asked.text)
-        candidates: list[_Found | Pick] = list(self._with_trouble(found) if asked.is_trouble else found)
-        if not asked.is_trouble:
-            candidates += [pick for pick in self._leftovers() if asked.text in str(pick.key).casefold()]
+        candidates = self._candidates(asked)
         if not candidates:
             return NOTHING_PICKED
         first = min(asked.first, len(candidates))
@@ -178,6 +182,19 @@ class Chooser:
         ]
         rows = shares([each.matching for each in shown], asked.servers)
         return Picked(tuple(map(_cut, shown, rows)), first, len(candidates))
+
+    def _candidates(self, asked: Asked) -> Sequence[_Found | Pick]:
+        """Return everything that matches; a page that refreshes itself asks for the same again and again."""
+        what = (asked.text, asked.is_trouble, tuple(self._troubles.items()))
+        known = self._found.get(what)
+        if known is None:
+            found = self._matching(asked.text)
+            known = list(self._with_trouble(found) if asked.is_trouble else found)
+            if not asked.is_trouble:
+                known += [pick for pick in self._leftovers() if asked.text in str(pick.key).casefold()]
+            if len(self._found) < FOUND_KEPT:
+                self._found[what] = known
+        return known
 
     @property
     def not_served(self) -> int:

@@ -57,11 +57,10 @@ _Overridden = Mapping[RealServerKey, tuple[OverrideStatus, ...]]
 
 def status_of(
     view: View,
-    picks: Iterable[Pick],
+    virtual_servers: tuple[VirtualServerStatus, ...],
     *,
     nanny: Nanny,
     overrides: tuple[OverrideStatus, ...],
-    overridden: _Overridden,
     config: ConfigStatus,
     idle_reason: str,
     data_path: str,
@@ -72,9 +71,8 @@ def status_of(
 ) -> EngineStatus:
     """Return everything CONTROL/MONITORING and `piranha status` show, but for what the API adds: kernel, addresses.
 
-    `picks` are the virtual servers and real servers that are told; `foreign` is `foreign_in`, if it is known already.
+    `virtual_servers` are those that are told, by a Report; `foreign` is `foreign_in`, if it is known already.
     """
-    report = _Report(view, nanny, overridden, data_path)
     running_for_s = monotonic() - started
     return EngineStatus(
         state=RunState.IDLE if idle_reason else RunState.RUNNING,
@@ -84,7 +82,7 @@ def status_of(
         at=wall(),
         running_for_s=running_for_s,
         config=config,
-        virtual_servers=tuple(map(report.virtual_server, picks)),
+        virtual_servers=virtual_servers,
         overrides=overrides,
         processes=(
             ProcessStatus("pulse", os.getpid(), "starts and stops the parts below", running_for_s),
@@ -192,11 +190,13 @@ def config_status(keeper: ConfigKeeper, saved: Version | None, running: Version 
     )
 
 
-class _Report:
-    """The virtual servers of one view, row by row."""
+class Report:
+    """The virtual servers of one view, row by row. `counts`: what was counted already, by written path."""
 
-    def __init__(self, view: View, nanny: Nanny, overridden: _Overridden, data_path: str) -> None:
-        self._view = view
+    def __init__(
+        self, view: View, nanny: Nanny, overridden: _Overridden, data_path: str, counts: dict[str, Counts] | None = None
+    ) -> None:
+        self._view, self._known = view, counts if counts is not None else {}
         self._nanny = nanny
         self._overridden = overridden
         age_s = None if view.trouble else max(0.0, monotonic() - view.read_at)
@@ -205,9 +205,8 @@ class _Report:
         self._stats: Mapping[Place, Stats] = reading.stats if isinstance(reading, KernelReading) else {}
         # The embedded data path has connections of its own to the real servers, whatever lvs.cf says.
         self._forwards = data_path == "kernel"
-        self._service_stats: Mapping[TableKey, Stats] = (
-            reading.service_stats if isinstance(reading, KernelReading) else {}
-        )
+        totals = reading.service_stats if isinstance(reading, KernelReading) else {}
+        self._service_stats: Mapping[TableKey, Stats] = totals
 
     def virtual_server(self, pick: Pick) -> VirtualServerStatus:
         """Return a virtual server with those of its real servers that are picked."""
@@ -237,7 +236,7 @@ class _Report:
             servers=tuple(servers),
             traffic=self._totals(key) if is_in_force else None,
             differs=reason if is_served else "",
-            counts=self._counts(virtual, key) if is_in_force else Counts(),
+            counts=self._known.get(virtual.id) or self._counts(virtual, key) if is_in_force else Counts(),
             first=pick.first,
             matching=pick.matching,
         )
@@ -258,7 +257,7 @@ class _Report:
         counters = self._view.reading.counters
         places = [(key, each) for each in entry.destinations] if key is not None and entry is not None else []
         connections = [counted.active_connections for place in places if (counted := counters.get(place)) is not None]
-        return Counts(
+        counts = self._known[virtual.id] = Counts(
             virtual_servers=1,
             servers=len(virtual.servers),
             up=up,
@@ -269,6 +268,7 @@ class _Report:
             leaving=sum(drain.key == key for drain in self._view.draining),
             connections=sum(connections),
         )
+        return counts
 
     def _server(self, virtual: VirtualServer, server: RealServer, is_in_force: bool) -> ServerStatus:
         key = real_server_key(virtual, server) if server.is_active and is_in_force else None

@@ -1,27 +1,39 @@
-"""What surrounds the balancer on a real router: the kernel's table and settings, the floating addresses, the role.
+"""What surrounds the balancer on a real router: the kernel's table and settings, and pulse, which says who is active.
 
-Activating: the table, then the sync daemon, then the addresses. Becoming passive: the addresses go first, then the sync
-daemon changes its role, then the table goes. Stopping, as an administrator asks for it: the addresses go first, so that
-no packet meets half a table; then what is ours of the table, then the settings.
+Activating: the table, then the sync daemon, then pulse is told which addresses to carry. Becoming passive: pulse takes
+the addresses away and says so here; then the sync daemon changes its role, and the table goes. Stopping: pulse has the
+addresses taken away before it ends lvs; then goes what is left of the table, then the settings.
 """
 
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
 
+from piranha.config.failover_settings import FailoverSettings
 from piranha.config.model import Address, Cluster, HostName
 from piranha.engine.balancer import Balancer
 from piranha.engine.ipvs_settings import IpvsSettings
 from piranha.engine.kernel_tuning import KernelTuning
-from piranha.engine.role import Role
+from piranha.engine.pair import configure_of
+from piranha.engine.pulse_link import PulseLink
+from piranha.engine.readiness import Readiness
+from piranha.engine.role import Standing
 from piranha.engine.table_store import TableStore
+from piranha.errors import PiranhaError
+from piranha.ipvs.addresses import wanted_addresses
 from piranha.paths import Paths
-from piranha.pulse.floating import Floating
+from piranha.pulse.leftovers import remove_addresses
+from piranha.pulse.messages import Carry, Configure, refused_rows_of, rows_of
+from piranha.said_once import SaidOnce
+from piranha.system import piranha_toml
 from piranha.system.addresses import RouterAddresses
 from piranha.system.boot import monotonic
 from piranha.system.kernel_ipvs import KernelPath
 
-log = logging.getLogger("pulse")
+log = logging.getLogger("lvs")
+
+LOOKS_EVERY_S = 3.0
+"""How often a router that has neither address of the pair looks whether it has one now."""
 
 
 class Router:
@@ -32,10 +44,16 @@ class Router:
         self.path = path
         self.store = TableStore(paths)
         self.settings = IpvsSettings(path, self.store)
-        self.floating = Floating(paths, monotonic)
         self.tuning = KernelTuning(paths)
-        self._role = Role(_addresses_here, monotonic)
+        self.readiness = Readiness(monotonic)
+        self.link = PulseLink(
+            paths.pulse_socket, monotonic, self.readiness.found, self._turned, lambda: remove_addresses(paths)
+        )
+        self._paths = paths
+        self._troubles = SaidOnce(log)
         self._balancer: Balancer | None = None
+        self._told: tuple[Cluster, Mapping[HostName, Address]] | None = None
+        self._looks_at = 0.0
 
     def balancer(self, tasks: asyncio.TaskGroup) -> Balancer:
         """Return the balancer of this router, its tasks in that group."""
@@ -44,33 +62,65 @@ class Router:
             tasks,
             monotonic,
             store=self.store,
-            standing_in=self._role.of,
+            standing_in=self._standing,
+            before_switch=self.configure,
             after_turn=self._follow,
         )
+        self.readiness.balancer = self._balancer
         return self._balancer
 
     def notices(self) -> tuple[str, ...]:
         """Return what an administrator should know, in sentences."""
-        return (*self.settings.problems, *self.floating.troubles(), *self.tuning.problems)
+        return (*self.settings.problems, *self.link.troubles, *self.tuning.problems, *self._troubles.sentences)
 
-    async def stop(self, balancer: Balancer, *, leaves_everything: bool) -> None:
-        """Leave the router: without anything of ours, or with everything for the next engine."""
-        await self.floating.stop(yields=not leaves_everything)
-        if not leaves_everything:
-            await balancer.withdraw()
-            await self.settings.restore()
-            await self.tuning.restore()
+    async def stop(self, balancer: Balancer) -> None:
+        """Leave the router without anything of ours; the addresses are gone."""
+        await balancer.withdraw()
+        await self.settings.restore()
+        await self.tuning.restore()
+
+    async def configure(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
+        """Tell pulse what a cluster says about the pair, and learn what this router is in it."""
+        self._told, self._looks_at = (cluster, resolved), monotonic() + LOOKS_EVERY_S
+        await self.link.configure(self._configure_of(cluster, resolved))
+
+    def _configure_of(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> Configure:
+        try:
+            here = _addresses_here()
+        except PiranhaError as error:
+            reason = f"{error} Which router this is is not known, so it stays passive."
+            return Configure(0, False, reason)
+        return configure_of(cluster, resolved, here, self._extra())
+
+    def _extra(self) -> FailoverSettings:
+        try:
+            extensions = piranha_toml.load(self._paths)
+        except PiranhaError as error:
+            self._troubles.say("piranha.toml", str(error))
+            return FailoverSettings()
+        self._troubles.say("piranha.toml", "")
+        return extensions.failover if extensions is not None else FailoverSettings()
+
+    def _standing(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> Standing:
+        return self.link.standing
+
+    def _turned(self) -> None:
+        if self._balancer is not None:
+            self._balancer.wake()
 
     async def _follow(self, carried: Cluster, resolved: Mapping[HostName, Address]) -> None:
         balancer = self._balancer
         assert balancer is not None
+        is_new = self._told is None or self._told[0] is not balancer.cluster or self._told[1] != resolved
+        if is_new or (not self.link.standing.is_active and monotonic() >= self._looks_at):
+            await self.configure(balancer.cluster, resolved)
         is_active = balancer.standing.is_active
-        if not is_active:
-            await self.floating.follow(carried, resolved)
         await self.settings.follow(balancer.cluster, is_active)
         await self.tuning.follow(balancer.cluster, is_active)
-        if is_active:
-            await self.floating.follow(carried, resolved, balancer.draining_addresses)
+        wanted, unusable = wanted_addresses(carried, resolved)
+        draining = tuple(sorted(str(each) for each in balancer.draining_addresses)) if is_active else ()
+        carry = Carry(0, 0, rows_of(wanted), refused_rows_of(unusable), draining)
+        await self.link.carry(carry, waits=not wanted)
 
 
 def _addresses_here() -> Collection[Address]:

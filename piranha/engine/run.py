@@ -1,4 +1,4 @@
-"""Start, run and stop the engine: one process for now, with pulse, lvs and nanny as its parts."""
+"""Start, run and stop lvs: on a router as the child of pulse, on the embedded data path alone."""
 
 import asyncio
 import logging
@@ -17,6 +17,7 @@ from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
 from piranha.engine.events import Events
 from piranha.engine.keeper import ConfigKeeper
+from piranha.engine.redundancy import Redundancy
 from piranha.engine.router import Router
 from piranha.engine.service import Engine
 from piranha.errors import ConfigUnavailable, PiranhaError
@@ -32,10 +33,12 @@ from piranha.system.ipvs_socket import KernelUnavailable
 from piranha.system.kernel_ipvs import KernelPath
 from piranha.system.lvs_cf import piranha_gid
 
-log = logging.getLogger("pulse")
+log = logging.getLogger("lvs")
 
 LOOK_S = 1.0
 """Between two looks at how things stand, for the events."""
+PULSE_S = 2.0
+"""How long lvs waits at its start for pulse, which started it."""
 DATA_PATHS = ("auto", "kernel", "embedded")
 
 
@@ -109,9 +112,9 @@ async def _serve(paths: Paths, data_path: str) -> None:
         if chosen.notice:
             log.warning("%s", chosen.notice)
         router = Router(paths, chosen.path) if isinstance(chosen.path, KernelPath) else None
-        await _run(paths, keeper, listener, signals, chosen, router)
+        leaves_everything = await _run(paths, keeper, listener, signals, chosen, router)
     log.info("Terminating as asked.")
-    if signals.leaves_everything:
+    if leaves_everything:
         return
     try:
         keeper.note_stopped_by_operator()
@@ -126,8 +129,8 @@ async def _run(
     signals: "_Signals",
     chosen: _Chosen,
     router: Router | None,
-) -> None:
-    """Run until a signal says stop; then leave the router as that signal wants it."""
+) -> bool:
+    """Run until a signal says stop; then leave the router as that signal wants it. Say whether that is: untouched."""
     path, events = chosen.path, Events(paths.events)
     async with asyncio.TaskGroup() as tasks:
         balancer = router.balancer(tasks) if router is not None else Balancer(path, tasks, monotonic)
@@ -137,6 +140,8 @@ async def _run(
             return (*told, *router.notices()) if router is not None else told
 
         engine = Engine(keeper, balancer, monotonic, notices, events=events)
+        redundancy = Redundancy(engine.audit, events, router.link if router is not None else None)
+        engine.redundancy = redundancy.status
         ours = [
             tasks.create_task(events.keep_writing(), name="events"),
             tasks.create_task(balancer.run(), name="balancer"),
@@ -144,32 +149,38 @@ async def _run(
             tasks.create_task(_apply_on(signals.reload, engine), name="reload"),
         ]
         if router is not None:
-            ours.append(tasks.create_task(router.floating.run(), name="addresses"))
+            router.readiness.digest = engine.digest
+            ours.append(tasks.create_task(router.link.run(), name="pulse"))
+            await router.link.there(PULSE_S)
         await engine.start()
         ours.append(tasks.create_task(engine.keep_watching(), name="history"))
         ours.append(tasks.create_task(engine.keep_confirming(), name="confirmation"))
         ours.append(tasks.create_task(engine.keep_ending_overrides(), name="overrides"))
         ours.append(tasks.create_task(engine.sampling.keep_sampling(), name="samples"))
-        ours.append(tasks.create_task(_tell_standings(engine, router), name="standings"))
+        ours.append(tasks.create_task(_tell_standings(engine, router, redundancy), name="standings"))
         log.info("The engine runs (data path: %s, socket: %s).", path.name, paths.socket)
         try:
-            await api.serve(_application(engine, router), listener, signals.stop)
+            await api.serve(_application(engine, router, redundancy), listener, signals.stop)
         finally:
             paths.socket.unlink(missing_ok=True)
             balancer.nanny.stop()
             for task in ours:
                 task.cancel()
-    if router is not None:
-        await router.stop(balancer, leaves_everything=signals.leaves_everything)
-    how = " for another one: table and addresses stay" if signals.leaves_everything else ", as asked"
+    # What an active router serves stays when lvs alone ends: pulse starts it again, and takes the addresses away before
+    # it ends it itself.
+    leaves = signals.leaves_everything or (router is not None and router.link.standing.is_active)
+    if router is not None and not leaves:
+        await router.stop(balancer)
+    how = " for another one: table and addresses stay" if leaves else ", as asked"
     events.say(EventKind.STOPPED, "", f"The engine ended{how}.")
     await events.close()
+    return leaves
 
 
-def _application(engine: Engine, router: Router | None) -> web.Application:
+def _application(engine: Engine, router: Router | None, redundancy: Redundancy) -> web.Application:
     if router is None:
         return api.application(engine)
-    return api.application(engine, tuning=router.tuning, addresses=router.floating.standings)
+    return api.application(engine, tuning=router.tuning, addresses=lambda: router.link.addresses, redundancy=redundancy)
 
 
 class _Signals:
@@ -191,13 +202,14 @@ class _Signals:
             self.stop.set()
 
 
-async def _tell_standings(engine: Engine, router: Router | None) -> None:
+async def _tell_standings(engine: Engine, router: Router | None, redundancy: Redundancy) -> None:
     """Have in the events what becomes of the floating addresses, and of what is wrong."""
     while True:
         with Turn("The look at how things stand"):
             engine.tell_troubles()
             if router is not None:
-                engine.happenings.addresses(router.floating.standings())
+                engine.happenings.addresses(router.link.addresses)
+                redundancy.tell()
         await asyncio.sleep(LOOK_S)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
@@ -18,14 +19,15 @@ log = logging.getLogger("lvs")
 
 def active_servers(cluster: Cluster) -> Sequence[tuple[VirtualServer, RealServer, RealServerKey]]:
     """Return the real servers that are in force, each with its virtual server and its key."""
-    last = _last_active.get("last")
-    if last is None or last[0] is not cluster:
-        last = _last_active["last"] = (cluster, tuple(_active(cluster)))
-    return last[1]
+    found = next((each for each in tuple(_lately_active) if each[0] is cluster), None)
+    if found is None:
+        found = cluster, tuple(_active(cluster))
+        _lately_active.appendleft(found)
+    return found[1]
 
 
-_last_active: dict[str, tuple[Cluster, Sequence[tuple[VirtualServer, RealServer, RealServerKey]]]] = {}
-"""The last answer: it is asked for again every second, and thousands of servers take their time."""
+_lately_active: deque[tuple[Cluster, Sequence[tuple[VirtualServer, RealServer, RealServerKey]]]] = deque(maxlen=3)
+"""The last answers: of what runs it is asked again every second, and of what is saved with each look at the plan."""
 
 
 def _active(cluster: Cluster) -> Iterator[tuple[VirtualServer, RealServer, RealServerKey]]:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from hashlib import sha256
 
 from piranha.config.diffs import diff
 from piranha.config.model import Cluster
@@ -24,10 +25,12 @@ from piranha.engine.events import Events
 from piranha.engine.happenings import Happenings
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.engine.parts import Asked
+from piranha.engine.receiving import Receiving
 from piranha.engine.sampling import Sampling
 from piranha.engine.standstill import Standstill
 from piranha.engine.starting import refusals
 from piranha.engine.stop_and_start import StopAndStart
+from piranha.engine.syncing import Syncing
 from piranha.engine.telling import Telling
 from piranha.engine.watching import Watching
 from piranha.guard import Turn
@@ -52,6 +55,7 @@ from piranha.messages import (
 )
 from piranha.monitoring import RunAnswer, Summary
 from piranha.records import EventKind
+from piranha.router_status import RedundancyStatus
 from piranha.status import AddressStatus, EngineStatus
 from piranha.system.boot import BootClock
 
@@ -117,6 +121,10 @@ class Engine:
             self.events,
             self.audit,
         )
+        self.receiving = Receiving(
+            keeper, self._confirming, self._changing, self.events, self.audit, lambda: self._applying.version
+        )
+        self.syncing = Syncing(keeper, self.receiving, self.events, self.audit)
         self._telling = Telling(
             keeper,
             balancer,
@@ -126,7 +134,9 @@ class Engine:
             self._standstill,
             self._all_notices,
             now(),
+            lambda: self.redundancy(),
         )
+        self.redundancy: Callable[[], RedundancyStatus | None] = lambda: None
         balancer.nanny.on_news = self.happenings.checked
         balancer.turned = self.happenings.turned
 
@@ -140,6 +150,11 @@ class Engine:
         """Return what runs."""
         return self._balancer.cluster
 
+    def digest(self) -> str:
+        """Return the SHA-256 of the text that runs, hexadecimal; "" if none does."""
+        version = self._applying.version
+        return sha256(version.raw).hexdigest() if version is not None else ""
+
     @property
     def is_system(self) -> bool:
         """Say whether this is the engine of the real system."""
@@ -148,6 +163,7 @@ class Engine:
     async def start(self) -> None:
         """Choose the text to run and run it; a disk in trouble is told and stops nothing."""
         await self.events.open()
+        await self.receiving.settle()
         await self._applying.start()
 
     async def saved(self, known: str = "") -> SavedConfig:

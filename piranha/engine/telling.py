@@ -5,8 +5,8 @@ last turn of the balancer saw, which is at most a moment old; facts carry their 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from piranha.config.faults import in_file_order
 from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
@@ -16,7 +16,7 @@ from piranha.engine.balancer import Balancer
 from piranha.engine.by_hand import ByHand
 from piranha.engine.confirming import Confirming
 from piranha.engine.keeper import ConfigKeeper
-from piranha.engine.parts import Asked, Chooser, Index, Picked, may_be_unwell
+from piranha.engine.parts import Asked, Chooser, Found, Index, Pick, Picked, may_be_unwell
 from piranha.engine.role import has_backup
 from piranha.engine.standstill import Standstill
 from piranha.engine.version import Version
@@ -25,8 +25,9 @@ from piranha.errors import ConfigUnavailable
 from piranha.health.machine import ServerHealth
 from piranha.health.overrides import Override
 from piranha.monitoring import OVERRIDES_SHOWN, Summary
-from piranha.router_status import Counts, RoleStatus, StatusPart
-from piranha.status import AddressStatus, EngineStatus, HealthState, OverrideStatus, RunState
+from piranha.pair_findings import partner_state_now, state_now
+from piranha.router_status import Counts, RedundancyStatus, RoleStatus, StatusPart
+from piranha.status import AddressStatus, EngineStatus, HealthState, OverrideStatus, RunState, VirtualServerStatus
 from piranha.system.boot import monotonic, wall
 
 FAULTS_TOLD = 50
@@ -36,12 +37,18 @@ OVERRIDES_TOLD = 50
 ADDRESSES_TOLD = 50
 """How many of each a part of the status has; it says how many there are."""
 
+ROWS_AT_ONCE = 300
+"""So many are put together, in some 10 ms, and then others have their turn."""
+
 _Overridden = Mapping[RealServerKey, tuple[OverrideStatus, ...]]
 
 
 @dataclass(slots=True)
 class Telling:
-    """Tells of one engine. `started` is monotonic seconds; `notices` are sentences for the administrator."""
+    """Tells of one engine. `started` is monotonic seconds; `notices` are sentences for the administrator.
+
+    `redundancy` tells how failover stands, None where there is none or it was never heard.
+    """
 
     keeper: ConfigKeeper
     balancer: Balancer
@@ -51,6 +58,7 @@ class Telling:
     standstill: Standstill
     notices: Callable[[], tuple[str, ...]]
     started: float
+    redundancy: Callable[[], RedundancyStatus | None] = lambda: None
     _index: Index | None = None
     _look: "_Look | None" = None
 
@@ -62,15 +70,17 @@ class Telling:
         overrides, overridden = self.by_hand.told(), self.by_hand.by_server()
         look = self._looked(view, index, overridden)
         troubles = reports.troubles_of(addresses, index.host_of)
-        chooser = Chooser(index, view, self.balancer.nanny.healths, overridden, troubles, look.may_be_unwell)
+        chooser = Chooser(
+            index, view, self.balancer.nanny.healths, overridden, troubles, look.may_be_unwell, look.found
+        )
         picked = chooser.choose(asked) if asked is not None else Picked(chooser.everything(), 0, 0)
         reason = self._idle_reason(saved)
+        report = reports.Report(view, self.balancer.nanny, overridden, self.balancer.path.name, look.counted)
         status = reports.status_of(
             view,
-            picked.picks,
+            await _told(report, picked.picks),
             nanny=self.balancer.nanny,
             overrides=overrides,
-            overridden=overridden,
             config=reports.config_status(self.keeper, saved, self.applying.version, problem),
             idle_reason=reason,
             data_path=self.balancer.path.name,
@@ -85,7 +95,7 @@ class Telling:
             confirmation=self.confirming.status(),
             counts=look.counts,
             stopped=self.standstill.status(),
-            role=_role(view),
+            role=_role(view, self.redundancy()),
         )
         return status if asked is None else _part_of(status, picked, troubles)
 
@@ -109,7 +119,7 @@ class Telling:
             messages=self._messages(),
             confirmation=self.confirming.status(),
             stopped=self.standstill.status(),
-            role=_role(view),
+            role=_role(view, self.redundancy()),
         )
 
     async def _saved(self) -> tuple[Version | None, str]:
@@ -162,13 +172,17 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What was found out about a view."""
+    """What was found out about a view. `counted`: of each virtual server that was asked for, by written path; `found`:
+    what was looked for.
+    """
 
     view: View
     overrides: tuple[Override, ...]
     counts: Counts
     may_be_unwell: frozenset[ServiceKey | None]
     foreign: tuple[str, ...]
+    counted: dict[str, Counts] = field(default_factory=dict)
+    found: Found = field(default_factory=dict)
 
 
 def _counts(view: View, index: Index, healths: Mapping[RealServerKey, ServerHealth], overridden: _Overridden) -> Counts:
@@ -190,12 +204,16 @@ def _counts(view: View, index: Index, healths: Mapping[RealServerKey, ServerHeal
     )
 
 
-def _role(view: View) -> RoleStatus:
+def _role(view: View, pair: RedundancyStatus | None) -> RoleStatus:
     cluster, standing = view.cluster, view.standing
     if not has_backup(cluster):
         return RoleStatus(standing.is_active, "", standing.reason)
-    partner = cluster.backup if standing.is_active else cluster.primary
-    return RoleStatus(standing.is_active, str(partner or ""), standing.reason)
+    if pair is None or pair.is_alone:
+        partner = cluster.backup if standing.is_active else cluster.primary
+        return RoleStatus(standing.is_active, str(partner or ""), standing.reason)
+    partner = cluster.backup if pair.role == "primary" else cluster.primary
+    states = state_now(pair), partner_state_now(pair)
+    return RoleStatus(standing.is_active, str(partner or ""), standing.reason, pair.role, *states)
 
 
 def _connections(view: View) -> int:
@@ -204,6 +222,19 @@ def _connections(view: View) -> int:
     if len(view.ours) == len(view.reading.table):
         return sum(each.active_connections for each in counters.values())
     return sum(each.active_connections for (key, _), each in counters.items() if key in view.ours)
+
+
+async def _told(report: reports.Report, picks: Iterable[Pick]) -> tuple[VirtualServerStatus, ...]:
+    """Return what is told of virtual servers. Checks and packets do not wait for all of them."""
+    told: list[VirtualServerStatus] = []
+    rows = 0
+    for pick in picks:
+        told.append(report.virtual_server(pick))
+        rows += 1 + len(pick.servers)
+        if rows >= ROWS_AT_ONCE:
+            rows = 0
+            await asyncio.sleep(0)
+    return tuple(told)
 
 
 def _part_of(status: EngineStatus, picked: Picked, troubles: Collection[str]) -> EngineStatus:

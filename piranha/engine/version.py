@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from piranha.config.document import Document
 from piranha.config.load import Loaded, decode, encode, encoding_of, load, token_of, understood
+from piranha.engine import memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Version:
 
 def version_of(raw: bytes) -> Version:
     """Return the version that these bytes are."""
-    return Version(raw, token_of(raw), load(decode(raw), encoding_of(raw)))
+    return _kept(Version(raw, token_of(raw), load(decode(raw), encoding_of(raw))))
 
 
 def edited_version(document: Document, encoding: str) -> Version:
@@ -39,4 +40,9 @@ def edited_version(document: Document, encoding: str) -> Version:
     if encoding_of(raw) != encoding:
         # The last line that was not UTF-8 went: whoever reads these bytes now reads them as UTF-8.
         return version_of(raw)
-    return Version(raw, token_of(raw), understood(document))
+    return _kept(Version(raw, token_of(raw), understood(document)))
+
+
+def _kept(version: Version) -> Version:
+    memory.keep(len(version.raw))
+    return version

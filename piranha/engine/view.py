@@ -10,8 +10,22 @@ from piranha.health.weight import Weighed
 from piranha.ipvs.desired import Desired
 from piranha.ipvs.drain import DRAIN_S, Draining
 from piranha.ipvs.plan import after, impact, sentence
-from piranha.ipvs.table import Place, Reading, Step, Table, TableKey
+from piranha.ipvs.table import (
+    AddDestination,
+    AddService,
+    EditDestination,
+    EditService,
+    Place,
+    Reading,
+    RemoveDestination,
+    RemoveService,
+    Step,
+    Table,
+    TableKey,
+)
 from piranha.messages import PlannedStep
+
+_LEAVE = (EditDestination, RemoveDestination)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,55 @@ class Preview:
     objection: str | None
 
 
-def told_steps(steps: Iterable[Step], reading: Reading, draining: Iterable[Draining]) -> tuple[PlannedStep, ...]:
+class ToldSteps(tuple[PlannedStep, ...]):
+    """Steps in words that know what they say, so that they can be told of a later reading.
+
+    `busy`: of each step whether what it concerns has connections; what has none leaves at once.
+    """
+
+    told: tuple[Step, ...]
+    places: frozenset[Place]
+    busy: tuple[bool, ...]
+
+    def again(self, reading: Reading) -> "ToldSteps | None":
+        """Return the same steps with what they mean for this reading; None if it may ask for other steps."""
+        if self.busy != _busy(self.told, reading) or not all(_is_to_take(step, reading.table) for step in self.told):
+            return None
+        return _told(self.told, reading, self.places)
+
+
+def told_steps(steps: Iterable[Step], reading: Reading, draining: Iterable[Draining]) -> ToldSteps:
     """Return steps with what each means for the traffic of a reading."""
-    places = [drain.place for drain in draining]
-    return tuple(PlannedStep(sentence(step), impact(step, reading, DRAIN_S, places)) for step in steps)
+    return _told(tuple(steps), reading, frozenset(drain.place for drain in draining))
+
+
+def _told(steps: tuple[Step, ...], reading: Reading, places: frozenset[Place]) -> ToldSteps:
+    told = ToldSteps(PlannedStep(sentence(step), impact(step, reading, DRAIN_S, places)) for step in steps)
+    told.told, told.places, told.busy = steps, places, _busy(steps, reading)
+    return told
+
+
+def _busy(steps: tuple[Step, ...], reading: Reading) -> tuple[bool, ...]:
+    leave = ((step.key, step.destination_key) if isinstance(step, _LEAVE) else None for step in steps)
+    counted = (reading.counters.get(place) if place is not None else None for place in leave)
+    return tuple(each is not None and each.active_connections > 0 for each in counted)
+
+
+def _is_to_take(step: Step, table: Table) -> bool:
+    """Say whether a step would change a table. What stands in a service that is not there is not there either."""
+    there = table.get(step.key)
+    match step:
+        case AddService() | AddDestination() if there is None:
+            return True
+        case AddService():
+            return False
+        case AddDestination(_, place, _):
+            return there is not None and place not in there.destinations
+        case EditService(_, service):
+            return there is not None and there.service != service
+        case EditDestination(_, place, destination):
+            return there is not None and there.destinations.get(place, destination) != destination
+        case RemoveDestination(_, place, _):
+            return there is not None and place in there.destinations
+        case RemoveService():
+            return there is not None

@@ -64,7 +64,11 @@ def of_heartbeat(node: Node, heartbeat: Heartbeat, now: float) -> Event | None:
     if trailer is not None:
         return Event.GIVES_WAY if gives_way(node, trailer, now) else None
     is_stale = now - node.stalled_at < node.settings.keepalive_s  # it may have waited for us while we stood still
-    return Event.STOPPED if heartbeat.said is Said.STOPPED and not is_stale else None
+    if heartbeat.said is not Said.STOPPED or is_stale:
+        return None
+    if node.state is State.LINK_FAULT and now - node.spell_at >= node.settings.known_after_s:
+        return Event.GIVES_WAY  # an original that could be active would be, after so many STOPPED of ours
+    return Event.STOPPED
 
 
 def _of_heartbeat_while_active(node: Node, heartbeat: Heartbeat, now: float) -> Event | None:
@@ -82,13 +86,21 @@ def of_time(node: Node, now: float) -> Event | None:
     """Return what is due now, None if nothing is."""
     if node.state in _MAY_FAIL and not node.report.is_well:
         return Event.FAULT
-    if node.state in _UNDECIDED:
-        if node.is_public_lost:
-            return Event.LINK_LOST
-        if node.settings.is_alone:
-            return Event.ALONE
+    if node.state in _UNDECIDED and node.is_public_lost:
+        return Event.LINK_LOST
+    if node.settings.is_alone and _minds_being_alone(node, now):
+        return Event.ALONE
     due = [event for event, at in _due(node, now) if now >= at]
     return due[0] if due else None
+
+
+def _minds_being_alone(node: Node, now: float) -> bool:
+    """Say whether a router without a partner has to change. A primary leaves the addresses to a backup that still has
+    them until that falls silent or lets go: its settings may not have been applied yet."""
+    if node.role is Role.BACKUP:
+        return node.state in (*_UNDECIDED, State.ACTIVE)
+    is_owned = node.partner.is_owner and now - node.silent_from < node.settings.deadtime_s
+    return node.state in _UNDECIDED and not is_owned
 
 
 def next_at(node: Node, now: float) -> float:
@@ -127,7 +139,8 @@ def _moves(node: Node, now: float) -> list[tuple[Event, float]]:
         return []
     moves: list[tuple[Event, float]] = []
     if is_worse and partner.heard_at is not None and partner.heard_at > node.links_at:
-        if not report.public_up:
+        # An original does not tell that its own link is down, so it is tried once for each lost link.
+        if not report.public_up and (partner.trailer is not None or node.since <= node.links_at):
             moves.append((Event.LINK_LOST, links_judged_at(node)))
         elif partner.trailer is not None and partner.trailer.flags.private_up and node.settings.has_private:
             moves.append((Event.LINK_WORSE, max(links_judged_at(node), node.move_at)))

@@ -188,9 +188,9 @@ class _Turn:
         for order in self.orders:
             if not isinstance(order, _Pending):
                 orders.append(order)
-            elif speaks is not None:
+            elif (says := order.instead or speaks) is not None:
                 sequence += 1
-                orders.append(Say(order.instead or speaks, sequence))
+                orders.append(Say(says, sequence))
         return tuple(orders), sequence
 
     def take(self, event: Event) -> bool:
@@ -251,7 +251,19 @@ _ROWS = {(row.state, row.event, row.role): row for row in TABLE}
 
 
 def _last_word(turn: _Turn) -> None:
-    if turn.node.is_partner_original:
+    """Say what is not true of this router, but makes the partner do at once what it should.
+
+    RUNNING though the addresses are down: an original primary that has them announces them anew, after ours; the backup
+    would yield. A partner that was not heard yet may have them. STOPPED though there is no partner: one that was, and
+    does not know it yet, need not wait for deadtime.
+    """
+    node = turn.node
+    if node.settings.is_alone and node.state is State.IDLE and node.partner.heard_at is not None:
+        turn.say(Said.STOPPED)
+        return
+    were_here = node.let_go == node.said + 1
+    may_have_them = node.partner.heard_at is None or node.partner.is_owner
+    if node.is_partner_original and node.role is Role.BACKUP and were_here and may_have_them:
         turn.say(Said.RUNNING)
 
 

@@ -31,7 +31,7 @@ class PartnerFacts:
     """What was heard last. `heard_at` None: nothing yet. `trailer` None: an original partner.
 
     `ready_since`: since when, without a gap, a new partner could take the addresses back, None if it cannot.
-    `lets_go`: it tells of addresses that it took down since it was heard before.
+    `lets_go`: it tells of addresses that it took down since it was heard before, or may have had some meanwhile.
     """
 
     kind: PartnerKind = PartnerKind.UNKNOWN
@@ -100,8 +100,8 @@ class Node:
 
     @property
     def is_public_lost(self) -> bool:
-        """Say whether the public link counts as down."""
-        return self.settings.monitors_links and not self.report.public_up
+        """Say whether the public link counts as down. Without a partner nobody else could be active."""
+        return self.settings.monitors_links and not self.settings.is_alone and not self.report.public_up
 
     @property
     def is_partner_original(self) -> bool:
@@ -121,14 +121,15 @@ class Node:
 def word(node: Node) -> Said | None:
     """Return what a heartbeat says now, None if there is none to send.
 
-    RUNNING exactly while the addresses are here. An undecided router never says STOPPED, which makes an original
-    partner take them at once: it says HELD, which means nothing to it, or is silent where the partner is one.
+    RUNNING exactly while the addresses are here. STOPPED makes an original partner take them at once, so a router that
+    is undecided, or may still have some of an earlier life, does not say it: it says HELD, which means nothing to an
+    original, or is silent where the partner is one.
     """
     if node.settings.is_alone:
         return None
     if node.owns:
         return Said.RUNNING
-    if node.state is State.SETTLING:
+    if node.state is State.SETTLING or node.is_dropping or not node.order:
         return None if node.is_partner_original else Said.HELD
     return Said.STOPPED
 
@@ -185,12 +186,14 @@ def heard_facts(node: Node, heartbeat: Heartbeat, now: float) -> PartnerFacts:
     """Return what is known of the partner after a heartbeat."""
     before, trailer = node.partner, heartbeat.trailer
     was = before.trailer
-    ready_since, lets_go = None, False
+    silence_s = inf if before.heard_at is None else now - before.heard_at
+    ready_since = None
+    # An original does not tell what it had: one that was silent for so long may have taken this router for dead.
+    lets_go = trailer is None and heartbeat.said is Said.STOPPED and node.settings.deadtime_s <= silence_s < inf
     if trailer is not None and heartbeat.said is not Said.RUNNING:
         is_same = was is not None and was.nonce == trailer.nonce
         lets_go = trailer.let_go > (was.let_go if was is not None and is_same else 0)
         if could_be_back(node, trailer):
-            silence_s = inf if before.heard_at is None else now - before.heard_at
             goes_on = is_same and silence_s < node.settings.deadtime_s and before.ready_since is not None
             ready_since = before.ready_since if goes_on else now
     return PartnerFacts(heartbeat.kind, now, heartbeat.said, trailer, ready_since, lets_go)

@@ -70,7 +70,7 @@ class Event(StrEnum):
     OWNER_NO_MORE = "partner passive again"
     """Both were active, and the partner has yielded or fallen silent."""
     LETS_GO = "partner let go"
-    """A new partner just took addresses down, which it had beside this router."""
+    """A partner took addresses down which it had beside this router, or may have, while nothing was heard of it."""
     STOPPED = "partner stopped"
     """An original partner is passive, which may mean that it cannot be active."""
     GIVES_WAY = "partner gives way"
@@ -102,7 +102,8 @@ class Action(StrEnum):
     SAY = "SAY"
     """Send a heartbeat on all channels now."""
     LAST_WORD = "LAST_WORD"
-    """To an original partner: one RUNNING, after which it announces its addresses anew."""
+    """To an original primary that is active: one RUNNING, after which it announces its addresses anew. To a router that
+    is no partner any more: one STOPPED."""
     TAKE = "TAKE"
     """Table into the kernel, then addresses, then announcements; sync daemon master; active_cmd."""
     DROP = "DROP"

@@ -33,9 +33,9 @@ TABLE: Sequence[Row] = (
     Row(IDLE, Event.START, BOTH, SETTLING, (DROP, SAY), "STARTING PULSE AS {title}: listening for up to {settling} s"),
     Row(IDLE, Event.RESUME, BOTH, ACTIVE, (TAKE, SAY), "STARTING PULSE AS {title}: its addresses are still here"),
     Row(IDLE, Event.STOP, BOTH, IDLE, (DROP,), ""),
-    Row(IDLE, Event.DOWN, BOTH, IDLE, (SAY, SAY, CLEAR, FINISH), "stopped"),
+    Row(IDLE, Event.DOWN, BOTH, IDLE, (LAST_WORD, SAY, SAY, CLEAR, FINISH), "stopped"),
 
-    Row(SETTLING, Event.DOWN, BOTH, SETTLING, (SAY, CLEAR), ""),
+    Row(SETTLING, Event.DOWN, BOTH, SETTLING, (LAST_WORD, SAY, CLEAR), ""),
     Row(SETTLING, Event.OWNER, BOTH, PASSIVE, (SAY,), "partner active: this router is passive"),
     Row(SETTLING, Event.STOPPED, PRIMARY, ACTIVE, (TAKE, SAY), INACTIVE),
     Row(SETTLING, Event.GIVES_WAY, BOTH, ACTIVE, (TAKE, SAY), INACTIVE),
@@ -72,6 +72,7 @@ TABLE: Sequence[Row] = (
     Row(ACTIVE, Event.ASKS, BOTH, HANDING_OVER, (BY_HAND, DROP), "the partner's operator takes over: handing over"),
     Row(ACTIVE, Event.FAIL_BACK, BACKUP, HANDING_OVER, (DROP,), "the primary is back and in sync: handing over"),
     Row(ACTIVE, Event.LINK_WORSE, BOTH, HANDING_OVER, (DROP,), "private link down here, up there: handing over"),
+    Row(ACTIVE, Event.ALONE, BACKUP, IDLE, (DROP,), NOT_CONFIGURED),
     Row(ACTIVE, Event.NO_HEIR, BOTH, ACTIVE, (), "not handed over: {reason}"),
     Row(ACTIVE, Event.LINK_LOST, BOTH, LINK_FAULT, (DROP,), "local link failure: deactivating LVS"),
     Row(ACTIVE, Event.FAULT, BOTH, INTERNAL_FAULT, (COUNT_FAULT, DROP), FAILED),
@@ -103,7 +104,7 @@ TABLE: Sequence[Row] = (
     Row(HELD, Event.RELEASE, BOTH, PASSIVE, (SAY,), "released: this router may take over"),
     Row(HELD, Event.STOP, BOTH, IDLE, (DROP,), STOPPING),
 
-    Row(ANY, Event.DOWN, BOTH, SAME, (SAY, CLEAR), "the addresses are down"),
+    Row(ANY, Event.DOWN, BOTH, SAME, (LAST_WORD, SAY, CLEAR), "the addresses are down"),
     Row(ANY, Event.STALLED, BOTH, SAME, (EXCUSE,), "this router stood still for {gap} s; that time does not count"),
     Row(ANY, Event.START, BOTH, SAME, (), "not started: the router runs, it is {state}"),
     Row(ANY, Event.RESUME, BOTH, SAME, (), "not started: the router runs, it is {state}"),

@@ -14,6 +14,7 @@ Rule 5: a server that is in the table already and was not heard of yet (after a 
 until its first verdict, and so does a sorry server until every check has had its say.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -135,26 +136,47 @@ def configured(cluster: Cluster, resolved: Mapping[HostName, Address]) -> frozen
 
     Sorry servers are among them. What leaves this set by an Apply drains (`drain.what_drains`).
     """
-    places: set[Place] = set()
-    for placed in _placed(cluster, resolved, {}):
-        places.update((placed.key, destination_key) for _, _, destination_key in placed.servers)
-        if placed.sorry is not None:
-            places.add((placed.key, placed.sorry))
-    return frozenset(places)
+    known = _known(cluster, resolved)
+    if known.places is None:
+        places: set[Place] = set()
+        for placed in known.placed:
+            places.update((placed.key, destination_key) for _, _, destination_key in placed.servers)
+            if placed.sorry is not None:
+                places.add((placed.key, placed.sorry))
+        known.places = frozenset(places)
+    return known.places
 
 
 def _placed(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dict[str, str]) -> tuple[_Placed, ...]:
     """Return the virtual servers in force by file order; the reasons of those left out go into `omitted`."""
-    last = _last_placed.get("last")
-    if last is None or last[0] is not cluster or last[1] != resolved:
-        reasons: dict[str, str] = {}
-        last = _last_placed["last"] = (cluster, dict(resolved), _place(cluster, resolved, reasons), reasons)
-    omitted.update(last[3])
-    return last[2]
+    known = _known(cluster, resolved)
+    omitted.update(known.omitted)
+    return known.placed
 
 
-_last_placed: dict[str, tuple[Cluster, Mapping[HostName, Address], tuple[_Placed, ...], Mapping[str, str]]] = {}
-"""The last answer: it is asked for again every second, and thousands of servers take their time."""
+@dataclass(slots=True)
+class _Known:
+    """What was found out about a cluster. `places` None: nobody has asked for them."""
+
+    cluster: Cluster
+    resolved: Mapping[HostName, Address]
+    placed: tuple[_Placed, ...]
+    omitted: Mapping[str, str]
+    places: frozenset[Place] | None = None
+
+
+def _known(cluster: Cluster, resolved: Mapping[HostName, Address]) -> _Known:
+    for each in tuple(_lately_known):
+        if each.cluster is cluster and each.resolved == resolved:
+            return each
+    omitted: dict[str, str] = {}
+    found = _Known(cluster, dict(resolved), _place(cluster, resolved, omitted), omitted)
+    _lately_known.appendleft(found)
+    return found
+
+
+_lately_known: deque[_Known] = deque(maxlen=4)
+"""The last answers: of what runs it is asked again every second, and of what is saved with each look at the plan."""
 
 
 def _place(cluster: Cluster, resolved: Mapping[HostName, Address], omitted: dict[str, str]) -> tuple[_Placed, ...]:

@@ -10,10 +10,10 @@ Rule 4: what is there is read, not remembered: at every change that the kernel t
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
-from piranha.config.model import Address, Cluster, HostName
+from piranha.config.model import Address
 from piranha.errors import ConfigUnavailable, PiranhaError
 from piranha.guard import Turn
 from piranha.ipvs.addresses import (
@@ -21,6 +21,7 @@ from piranha.ipvs.addresses import (
     AddressPlan,
     AddressStep,
     Held,
+    Link,
     Outcome,
     Present,
     RefusedAddress,
@@ -30,7 +31,6 @@ from piranha.ipvs.addresses import (
     owned_after,
     plan,
     to_spare,
-    wanted_addresses,
 )
 from piranha.ipvs.announcements import Carried
 from piranha.paths import Paths
@@ -39,10 +39,11 @@ from piranha.pulse.address_ear import AddressEar
 from piranha.pulse.address_status import Report, by_sentence, carried_of, reports, trouble_of_nat, unread
 from piranha.pulse.announcer import Announcer
 from piranha.pulse.claim_watch import ClaimWatch
+from piranha.pulse.world import World
 from piranha.said_once import SaidOnce
 from piranha.status import AddressState, AddressStatus
-from piranha.system.addresses import AddressChanged, Change, ChangeWatch, LinkChanged, RouterAddresses
-from piranha.system.arp import Asked, Conflict, Listener, announce, find_conflicts
+from piranha.system.addresses import AddressChanged, Change, LinkChanged, RouterAddresses
+from piranha.system.arp import Conflict
 from piranha.system.arp_frames import Claim
 
 log = logging.getLogger("pulse")
@@ -61,17 +62,6 @@ GONE_SAID_S = 10.0
 """That an address was taken away by somebody else is logged at most that often."""
 _PAUSE_LEAST_S = 0.01
 _TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What is touched: the addresses, what is told of their changes, the frames on the network."""
-
-    router: Callable[[], RouterAddresses] = RouterAddresses
-    changes: Callable[[], ChangeWatch] = ChangeWatch
-    ask: Callable[[Collection[Carried], Collection[str]], Awaitable[Asked]] = find_conflicts
-    announce: Callable[[str, Sequence[Address]], str] = announce
-    listen: Callable[[str, Collection[Address], Collection[str]], Listener] = Listener
 
 
 _NOTHING: frozenset[Held] = frozenset()
@@ -94,7 +84,8 @@ class Floating:
         self._woken = asyncio.Event()
         self._router: RouterAddresses | None = None
         self._is_over = False
-        self._followed: tuple[Cluster, Mapping[HostName, Address], frozenset[Address]] | None = None
+        self._followed: tuple[tuple[WantedAddress, ...], tuple[RefusedAddress, ...], frozenset[Address]] | None = None
+        self._hearing: tuple[Sequence[Carried], Mapping[str, Link], frozenset[str]] | None = None
         self._wanted: tuple[WantedAddress, ...] = ()
         self._unusable: tuple[RefusedAddress, ...] = ()
         self._before: dict[Held, WantedAddress] = {}
@@ -121,24 +112,42 @@ class Floating:
 
     # what the engine calls
 
-    async def follow(
-        self, cluster: Cluster, resolved: Mapping[HostName, Address], draining: Collection[Address] = ()
-    ) -> None:
-        """Carry the addresses of this cluster from now on. The table is to be there already.
+    @property
+    def has_any(self) -> bool:
+        """Say whether addresses are here that this router, or a former run of it, claimed."""
+        return bool(self._owned)
 
-        To be called after every turn of the balancer, from when it is known what runs: a cluster without an active
-        virtual server gives every address back. `draining`: addresses of virtual servers that left lvs.cf and still
-        have connections; they stay as long as they are named here.
+    async def follow(
+        self,
+        wanted: Sequence[WantedAddress],
+        unusable: Sequence[RefusedAddress] = (),
+        draining: Collection[Address] = (),
+        *,
+        asks_first: bool = True,
+    ) -> None:
+        """Carry these addresses from now on. The table is to be there already.
+
+        To be called whenever it changes which, from when it is known what runs: none gives every address back.
+        `unusable` are those that cannot be carried as they are configured. `draining`: addresses of virtual servers
+        that left lvs.cf and still have connections; they stay as long as they are named here. `asks_first`: nobody is
+        asked before new ones are claimed if that is false, as at a takeover, where each moment counts.
         """
-        followed = (cluster, dict(resolved), frozenset(draining))
+        followed = (tuple(wanted), tuple(unusable), frozenset(draining))
         if self._is_over or followed == self._followed:
             return
         with Turn("Following the floating addresses of what runs"):
+            # Before it is our turn: what is yielded while others are asked for is not claimed any more.
+            self._followed = followed
+            self._wanted, self._unusable = followed[:2]
             async with self._lock:
-                self._followed = followed
-                self._wanted, self._unusable = wanted_addresses(cluster, resolved)
-                await self._bring()
+                await self._bring(asks_first)
             await self._announcer.send_due()
+            self._listen()
+        self._woken.set()
+
+    def announce_again(self) -> None:
+        """Announce all that is carried anew: neighbours may have believed another router."""
+        self._announcer.again({each.device for each in self._carried})
         self._woken.set()
 
     async def run(self) -> None:
@@ -163,6 +172,7 @@ class Floating:
             # Whoever believed the other owner hears of us.
             self._announcer.again({each.device for each in self._claims.ask_due()})
             await self._announcer.send_due()
+            self._listen()
 
     async def stop(self, *, yields: bool) -> None:
         """End. `yields`: not one more announcement, and our addresses go; else they stay, for the next run to adopt."""
@@ -190,7 +200,7 @@ class Floating:
 
     # from what is there to what should be; with the lock held
 
-    async def _bring(self) -> None:
+    async def _bring(self, asks_first: bool = True) -> None:
         if self._is_over:
             return
         self._is_reading_due = False
@@ -199,7 +209,7 @@ class Floating:
             made, present = self._plan()
             self._read_took_s = self._now() - self._read_at
             new = self._to_ask(made, present)
-            if new:
+            if new and asks_first:
                 asked = await self._world.ask(new, [link.mac for link in present.links.values() if link.mac])
                 self._asked_at |= dict.fromkeys(new, self._now())
                 if self._is_stopped():
@@ -271,12 +281,23 @@ class Floating:
         return refusals
 
     def _tell(self, carried: Sequence[Carried], present: Present) -> None:
-        """Announce what is carried, and listen for second owners, where neighbours look for addresses at all."""
+        """Announce what is carried, where neighbours look for addresses at all."""
         heard = [each for each in carried if each.device in present.links and present.links[each.device].announces]
         self._announcer.carry(heard)
-        self._claims.carry(heard, present.links)
         devices = {each.device for each in heard}
-        for device in self._announcer.present(link for link in present.links.values() if link.name in devices):
+        again = self._announcer.present(link for link in present.links.values() if link.name in devices)
+        unasked = {each.device for each in heard if each not in self._asked_at}
+        self._asked_at |= dict.fromkeys([each for each in heard if each.device in unasked], self._now())
+        before = self._hearing[2] if self._hearing is not None else frozenset()
+        self._hearing = heard, present.links, before.union(again, unasked)
+
+    def _listen(self) -> None:
+        """Listen for second owners of what is carried, behind the announcements: these are what somebody waits for."""
+        if self._hearing is None or self._is_over:
+            return
+        (heard, links, devices), self._hearing = self._hearing, None
+        self._claims.carry(heard, links)
+        for device in devices:
             self._claims.ask(device)
 
     def _give_back(self) -> None:

@@ -83,13 +83,17 @@ class RecordFiles(Generic[Record]):
                 return record.number
         return 0
 
-    def parts(self) -> list[Part[Record]]:
-        """Return the files that have records in them, the oldest first."""
+    def parts(self, may_match: Callable[[bytes], bool] | None = None, before: int | None = None) -> list[Part[Record]]:
+        """Return the files that have records in them, the oldest first.
+
+        `may_match` says of a line, or of many in one piece, whether a record in it may be wanted: to look for a word
+        takes less than to read. Others may be left out, and many from the number `before` on.
+        """
         found = []
         for path in self._paths():
             first = self._first(path)
             if first is not None:
-                found.append(Part(first[1], partial(self._back, path, first[0])))
+                found.append(Part(first[1], partial(self._back, path, first[0], may_match, before)))
         return found
 
     def _append(self, lines: bytes, may_turn: bool) -> None:
@@ -170,14 +174,17 @@ class RecordFiles(Generic[Record]):
         except OSError as error:
             raise ConfigUnavailable(f"{path} cannot be read ({error.strerror}).") from error
 
-    def _back(self, path: Path, inode: int) -> Iterator[Record]:
+    def _back(
+        self, path: Path, inode: int, may_match: Callable[[bytes], bool] | None, before: int | None
+    ) -> Iterator[Record]:
         """Yield the records of a file, which may have another name by now, or be gone."""
         for name in (path, *reversed(self._paths())):
             try:
                 with name.open("rb") as file:
                     if os.fstat(file.fileno()).st_ino != inode:
                         continue
-                    for line in _lines_back(file.fileno()):
+                    is_behind = None if before is None else partial(self._is_behind, before)
+                    for line in _lines_back(file.fileno(), may_match, is_behind):
                         record = self._understood(line)
                         if record is not None:
                             yield record
@@ -187,6 +194,10 @@ class RecordFiles(Generic[Record]):
             except OSError as error:
                 raise ConfigUnavailable(f"{path} cannot be read ({error.strerror}).") from error
 
+    def _is_behind(self, before: int, line: bytes) -> bool:
+        record = self._understood(line)
+        return record is not None and record.number >= before
+
     def _understood(self, line: bytes) -> Record | None:
         try:
             return self._decoder.decode(line)
@@ -194,16 +205,27 @@ class RecordFiles(Generic[Record]):
             return None
 
 
-def _lines_back(handle: int) -> Iterator[bytes]:
-    """Yield the lines of a file, the last one first; a longer one than LINE_BYTES_MAX is left out."""
+def _lines_back(
+    handle: int,
+    may_match: Callable[[bytes], bool] | None = None,
+    is_behind: Callable[[bytes], bool] | None = None,
+) -> Iterator[bytes]:
+    """Yield the lines of a file, the last one first; a longer one than LINE_BYTES_MAX is left out.
+
+    So are lines that `may_match` refuses, and many of those that stand behind one that `is_behind` what is wanted.
+    """
     place, rest = os.fstat(handle).st_size, b""
     while place:
         size = min(_BLOCK, place)
         place -= size
-        *lines, last = (os.pread(handle, size, place) + rest).split(b"\n")[::-1]
-        yield from filter(None, lines)
+        block = os.pread(handle, size, place) + rest
+        last, _, whole = block.partition(b"\n")
+        is_none = may_match is not None and not may_match(block)
+        if not is_none and not (is_behind is not None and is_behind(whole.partition(b"\n")[0])):
+            lines = whole.split(b"\n")[::-1] if whole else []
+            yield from (line for line in lines if line and (may_match is None or may_match(line)))
         rest = last if len(last) <= LINE_BYTES_MAX else b"?"
-    if rest:
+    if rest and (may_match is None or may_match(rest)):
         yield rest
 
 

@@ -22,13 +22,13 @@ class Caller:
     gid: int
 
 
-def listen(path: Path, *, mode: int, gid: int | None = None) -> socket.socket:
-    """Return a listening socket at `path`, replacing a dead one.
+def listen(path: Path, *, mode: int, gid: int | None = None, what: str = "engine") -> socket.socket:
+    """Return a listening socket at `path`, replacing a dead one. `what` is the program's name for people.
 
     Raises PiranhaError if somebody answers there already, or if the folder does not allow it.
     """
     if is_answered(path):
-        raise PiranhaError(f"Another engine is already running here: somebody answers at {path}.")
+        raise PiranhaError(f"Another {what} is already running here: somebody answers at {path}.")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.unlink(missing_ok=True)

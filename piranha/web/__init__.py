@@ -12,6 +12,7 @@ from flask import Flask, Response, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
@@ -28,6 +29,8 @@ from piranha.web import (
     confirm,
     connections,
     events,
+    failover,
+    faults,
     furniture,
     global_settings,
     history,
@@ -40,6 +43,7 @@ from piranha.web import (
     real_servers,
     redundancy,
     running,
+    syncing,
     traffic,
     virtual_servers,
 )
@@ -109,6 +113,8 @@ def create_app(paths: Paths, **settings: Any) -> Flask:
         connections.blueprint,
         global_settings.blueprint,
         redundancy.blueprint,
+        failover.blueprint,
+        syncing.blueprint,
         virtual_servers.blueprint,
         real_servers.blueprint,
         monitoring_scripts.blueprint,
@@ -151,7 +157,10 @@ def _failed(problem: Exception) -> ResponseReturnValue:
     if isinstance(problem, HTTPException):
         if problem.response is not None or problem.code is None or problem.code < 400:
             return problem
-        return _page(problem.code, problem.name, str(problem.description or ""), dict(problem.get_headers()))
+        title, sentence = faults.words_of(problem)
+        if problem.code == 413 and not current_user.is_authenticated:
+            sentence = _("You are not logged in, and this is too much to be kept meanwhile. Log in, and send it again.")
+        return _page(problem.code, title, sentence, dict(problem.get_headers()))
     match problem:
         case NoConfig():
             # The page says it itself.
@@ -175,7 +184,7 @@ def _failed(problem: Exception) -> ResponseReturnValue:
             return _page(409, _("That was refused"), str(problem))
         case _:
             log.exception("%s %r failed", request.method, request.path)
-            sentence = _("The GUI failed at this. The log of piranha-gui says why.")
+            sentence = _("The GUI failed at this. The log of piranha-gui says why. HISTORY tells what was saved.")
             return _page(500, _("Something went wrong"), sentence)
 
 

@@ -3,8 +3,6 @@
 The file that was looked at travels through the page, byte for byte, so that what is saved is what was shown.
 """
 
-import base64
-import binascii
 import contextlib
 from dataclasses import dataclass
 
@@ -16,9 +14,11 @@ from piranha.config.faults import Fault, Severity, in_file_order
 from piranha.config.load import decode, encoding_of, load
 from piranha.errors import ConfigConflict, ConfigUnavailable, EditRefused, EngineUnavailable, NotPermitted
 from piranha.messages import SaveAnswer
+from piranha.web import uploads
 from piranha.web.client import engine, read_again
 from piranha.web.saving import tell
 from piranha.web.texts import _
+from piranha.web.uploads import Kept
 
 blueprint = Blueprint("adopting", __name__)
 
@@ -31,10 +31,9 @@ _BODY_BYTES_MAX = FILE_BYTES_MAX * 4 // 3 + 100_000
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A file that was looked at: its bytes for the form, what saving it would do, and its faults."""
+    """A file that was looked at: the file for the form, what saving it would do, and its faults."""
 
-    name: str
-    packed: str
+    kept: Kept
     token: str
     answer: SaveAnswer
     faults: tuple[Fault, ...]
@@ -74,10 +73,12 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/secure/adopt")
 def adopt() -> ResponseReturnValue:
-    """Look at a file, or save one that was looked at."""
+    """Look at a file, or save one that was looked at. Whatever fails, the page keeps the file."""
     is_save = request.form.get("do") == "save"
+    kept: Kept | None = None
     try:
         content, name = _held() if is_save else _sent()
+        kept = uploads.kept(content, name)
         token = request.form.get("token", "") if is_save else _present_token()
         answer = engine().adopt(content, "" if token == NO_FILE else token or "?", name, dry_run=not is_save)
     except _NoFile as problem:
@@ -85,33 +86,33 @@ def adopt() -> ResponseReturnValue:
     except ConfigConflict:
         read_again()
         changed = _("lvs.cf was changed since this was shown. Nothing was saved. This is the difference now.")
-        return _looked_again(content, name, changed)
+        return _looked_again(content, uploads.kept(content, name), changed)
     except EditRefused as problem:
-        return _page(problem.sentence), 422
+        return _page(problem.sentence, kept=kept), 422
     except NotPermitted as problem:
-        return _page(str(problem)), 403
+        return _page(str(problem), kept=kept), 403
     except (ConfigUnavailable, EngineUnavailable) as problem:
         read_again()
-        return _page(str(problem)), 503
+        return _page(str(problem), kept=kept), 503
     if not is_save:
-        return _page(looked=_looked(content, name, token, answer))
+        return _page(looked=_looked(content, kept, token, answer))
     read_again()
     tell(answer, _("%(name)s is lvs.cf now.", name=name))
     return redirect(url_for("plan.show"), 303)
 
 
-def _looked_again(content: bytes, name: str, told: str) -> ResponseReturnValue:
+def _looked_again(content: bytes, kept: Kept, told: str) -> ResponseReturnValue:
     try:
         token = _present_token()
-        answer = engine().adopt(content, "" if token == NO_FILE else token, name, dry_run=True)
+        answer = engine().adopt(content, "" if token == NO_FILE else token, kept.name, dry_run=True)
     except (ConfigConflict, ConfigUnavailable, EngineUnavailable, EditRefused) as problem:
-        return _page(f"{told} {problem}"), 409
-    return _page(told, _looked(content, name, token, answer)), 409
+        return _page(f"{told} {problem}", kept=kept), 409
+    return _page(told, _looked(content, kept, token, answer)), 409
 
 
-def _looked(content: bytes, name: str, token: str, answer: SaveAnswer) -> Looked:
+def _looked(content: bytes, kept: Kept, token: str, answer: SaveAnswer) -> Looked:
     faults = load(decode(content), encoding_of(content)).faults
-    return Looked(name, base64.b64encode(content).decode(), token, answer, in_file_order(faults))
+    return Looked(kept, token, answer, in_file_order(faults))
 
 
 def _present_token() -> str:
@@ -122,31 +123,30 @@ def _present_token() -> str:
 
 
 def _sent() -> tuple[bytes, str]:
-    """Return the file of this request, uploaded or pasted, and its name. Raises _NoFile."""
-    upload = request.files.get("file")
+    """Return the file of this request, uploaded, pasted, or kept from before, and its name. Raises _NoFile."""
+    upload = request.files.get(uploads.FILE)
+    text = request.form.get(uploads.TEXT, "")
     if upload is not None and upload.filename:
         with contextlib.closing(upload):
-            content, name = upload.read(FILE_BYTES_MAX + 1), upload.filename.replace("\\", "/").rpartition("/")[2]
+            content, name = upload.read(FILE_BYTES_MAX + 1), uploads.clean_name(upload.filename)
+    elif not text.strip() and request.form.get(uploads.CONTENT):
+        return _held()
     else:
         # A browser sends what was pasted with the line ends of HTTP.
-        text = request.form.get("text", "").replace("\r\n", "\n")
+        text = text.replace("\r\n", "\n")
         if text and not text.endswith("\n"):
             text += "\n"
         content, name = text.encode("utf-8", "surrogatepass"), _("the pasted text")
     if not content.strip():
         raise _NoFile(_("No file was chosen and nothing was pasted."))
-    return _within_limit(content), "".join(letter for letter in name if letter.isprintable())[:100]
+    return _within_limit(content), name
 
 
 def _held() -> tuple[bytes, str]:
-    try:
-        content = base64.b64decode(request.form.get("content", ""), validate=True)
-    except (binascii.Error, ValueError) as problem:
-        raise _NoFile(_("The page did not bring the file back. Choose it again.")) from problem
-    if not content.strip():
+    content = uploads.unpacked(request.form.get(uploads.CONTENT, ""))
+    if content is None or not content.strip():
         raise _NoFile(_("The page did not bring the file back. Choose it again."))
-    name = "".join(letter for letter in request.form.get("name", "") if letter.isprintable())[:100]
-    return _within_limit(content), name or _("the file")
+    return _within_limit(content), uploads.clean_name(request.form.get(uploads.NAME, "")) or _("the file")
 
 
 def _within_limit(content: bytes) -> bytes:
@@ -157,5 +157,7 @@ def _within_limit(content: bytes) -> bytes:
     return content
 
 
-def _page(trouble: str = "", looked: Looked | None = None) -> str:
-    return render_template("adopt.html", trouble=trouble, looked=looked, text=request.form.get("text", ""))
+def _page(trouble: str = "", looked: Looked | None = None, kept: Kept | None = None) -> str:
+    # What was pasted stands in its field again; there is nothing to be kept beside it.
+    text = request.form.get(uploads.TEXT, "")
+    return render_template("adopt.html", trouble=trouble, looked=looked, kept=None if text.strip() else kept, text=text)

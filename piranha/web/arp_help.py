@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from piranha.config.model import Address, Cluster, VirtualServer
+from piranha.web.texts import _
 
 VIPS_SHOWN = 20
 SERVERS_SHOWN = 50
@@ -67,6 +68,8 @@ def _arptables(vip: Address, on_loopback: str, virtuals: Iterable[VirtualServer]
         yield on_loopback
         yield f"arptables -A INPUT -d {vip} -j DROP"
         yield f"arptables -A OUTPUT -s {vip} -j mangle --mangle-ip-s {address}"
+    if len(servers) > SERVERS_SHOWN:
+        yield "# " + _("and the same on %(count)s more, each with its own address", count=len(servers) - SERVERS_SHOWN)
 
 
 def _redirects(vip: Address, virtuals: Iterable[VirtualServer]) -> Iterator[str]:

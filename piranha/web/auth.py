@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import threading
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 from flask import (
     Blueprint,
@@ -34,6 +34,7 @@ from wtforms import ValidationError
 
 from piranha import passwords
 from piranha.errors import PiranhaError
+from piranha.web import uploads
 from piranha.web.sessions import SEEN_EVERY_S, Session, begun
 from piranha.web.state import USER, gui
 from piranha.web.texts import _
@@ -45,7 +46,8 @@ AUTO_UPDATE = "refreshed"
 """This query argument marks a request that a page made by itself: it is no activity of a person."""
 
 FORM_FIELDS_MAX = 500
-HELD_BYTES_MAX = 200_000
+HELD_BYTES_MAX = 900_000
+"""Of what is kept over a log-in, as the browser sends it: the form of a log-in may be no larger than another one."""
 PASSWORD_FILE_BYTES_MAX = 1024 * 1024
 VERIFICATIONS_AT_ONCE = 1
 """Each takes a processor for a while on purpose; and nobody guesses faster by guessing many times at once."""
@@ -177,8 +179,12 @@ def own_url() -> str:
 
 
 def typed_pairs() -> list[tuple[str, str]]:
-    """Return what the form of this request holds, in its order, without the token and any password."""
-    return [(name, text) for name, text in request.form.items(multi=True) if name not in ("csrf_token", "password")]
+    """Return what the form of this request holds, in its order, without the token and any password.
+
+    A file that came with it is in fields, as `uploads` keeps it.
+    """
+    typed = [(name, text) for name, text in request.form.items(multi=True) if name not in ("csrf_token", "password")]
+    return uploads.with_file(typed)
 
 
 def _unauthenticated() -> ResponseReturnValue:
@@ -190,12 +196,15 @@ def _unauthenticated() -> ResponseReturnValue:
             flash(_("Your session has ended. Please log in again."), "warning")
         return redirect(url_for("auth.login", next=own_url()), 303)
     bound_fields()
-    held = ""
+    held, is_too_much = "", False
     if request.method == "POST" and request.endpoint is not None and (_has_right_token() or is_ours()):
         held = _packed(typed_pairs())
+        is_too_much = not held
     message = _("You were logged out. Nothing was changed.")
     if held:
         message = _("You were logged out. Nothing was changed. Log in, and you get back what you typed.")
+    elif is_too_much:
+        message = _("You were logged out. Nothing was changed. What you sent is too much to be kept: send it again.")
     return _login_page(message=message, held=held, held_url=own_url() if held else ""), 401
 
 
@@ -210,7 +219,7 @@ def _has_right_token() -> bool:
 
 def _packed(pairs: list[tuple[str, str]]) -> str:
     packed = json.dumps(pairs)
-    return packed if len(packed) <= HELD_BYTES_MAX else ""
+    return packed if len(quote_plus(packed)) <= HELD_BYTES_MAX else ""
 
 
 def _unpacked(packed: str) -> list[tuple[str, str]]:
@@ -238,6 +247,7 @@ def _login_page(
             held=held,
             held_url=held_url,
             next_url=next_url,
+            is_again=request.endpoint == "auth.login",
             has_password=bool(passwords.fingerprint(password_text(), USER)),
         )
     )

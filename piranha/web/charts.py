@@ -11,6 +11,9 @@ from datetime import datetime, tzinfo
 from piranha.monitoring import SamplesAnswer, TrafficSample
 
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+LARGE_WIDTH, LARGE_HEIGHT = 800, 470
+NARROW_WIDTH = 340
+"""As wide as a page on a telephone has room for, pixels."""
 TIME_LINES = 4
 """An hour is divided into so many parts by lines."""
 
@@ -74,12 +77,20 @@ def small(told: SamplesAnswer, name: str) -> Chart:
     return Chart(240, 40, 2.0, 238.0, (panel,), (), False, _is_empty(told))
 
 
-def large(told: SamplesAnswer, titles: Sequence[str], names: Sequence[str], size: Callable[[int], str]) -> Chart:
+def large(
+    told: SamplesAnswer,
+    titles: Sequence[str],
+    names: Sequence[str],
+    size: Callable[[int], str],
+    *,
+    width: int = LARGE_WIDTH,
+) -> Chart:
     """Return the chart of the last hour: connections for each second, active ones, bytes in and out for each second.
 
     `titles` are those of the three diagrams, `names` those of the curves in them. `size` writes a number of bytes.
+    `width`: letters have the same size in every chart, so a narrow screen needs a narrow one.
     """
-    span, height = (80.0, 790.0), 110.0
+    span, height = (80.0 if width >= LARGE_WIDTH else 62.0, width - 10.0), 110.0
     given = (
         ((Row(names[0], "first", lambda sample: sample.connections),), _count),
         ((Row(names[1], "first", lambda sample: sample.active),), _count),
@@ -95,7 +106,7 @@ def large(told: SamplesAnswer, titles: Sequence[str], names: Sequence[str], size
         _panel(title, told, rows, span, (28.0 + place * (height + 40.0), height), written)
         for place, (title, (rows, written)) in enumerate(zip(titles, given, strict=True))
     )
-    return Chart(800, 470, *span, panels, tuple(_times(told, span)), True, _is_empty(told))
+    return Chart(width, LARGE_HEIGHT, *span, panels, tuple(_times(told, span)), True, _is_empty(told))
 
 
 def nice_top(most: float) -> float:

@@ -5,6 +5,7 @@ If nobody answers there, the pages are made read-only from the file itself, whic
 write.
 """
 
+import gc
 import stat
 import threading
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from piranha.monitoring import StatusQuery, Summary
 from piranha.status import EngineStatus
 from piranha.web.state import gui
 
+LARGE = 100_000
+"""Characters of lvs.cf from which on its objects count."""
 FILE_BYTES_MAX = 64 * 1024 * 1024
 Made = TypeVar("Made")
 
@@ -44,6 +47,8 @@ class Understood:
     def __init__(self, saved: SavedConfig) -> None:
         self.saved = saved
         self.loaded = load(saved.text, saved.encoding)
+        if len(saved.text) >= LARGE:
+            gc.freeze()  # a search for garbage in it would hold up everybody, and find none
         self._found: dict[str, Any] = {}
 
     def once(self, what: str, find: Callable[[], Made]) -> Made:
@@ -87,6 +92,13 @@ def opened() -> Opened:
         g.opened = _open()
     held: Opened = g.opened
     return held
+
+
+def saved_config() -> SavedConfig:
+    """Return lvs.cf as it is saved now; a text that is known here is not sent again. Raises what the engine raises."""
+    known = _latest.get("understood")
+    saved = engine().config(known.saved.token if known is not None else "")
+    return replace(saved, text=known.saved.text) if saved.is_known and known is not None else saved
 
 
 def read_again() -> None:

@@ -25,11 +25,12 @@ TYPED_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of the form; `width` in characters."""
+    """A field of the form; `choices` make it a list, else `width` is in characters."""
 
     name: str
     label: str
     hint: str
+    choices: tuple[str, ...] = ()
     width: int = 30
 
 
@@ -39,12 +40,12 @@ def fields() -> tuple[Field, ...]:
         Field("client", _("Client"), _("An address, or a network: 192.0.2.7 or 192.0.2.0/24.")),
         Field("vip", _("Virtual server"), _("ADDRESS, ADDRESS:PORT, [IPV6]:PORT, or mark 9.")),
         Field("server", _("Real server"), _("ADDRESS, ADDRESS:PORT or [IPV6]:PORT.")),
-        Field("state", _("State"), _("%(word)s: where persistent clients go.", word=TEMPLATE)),
+        Field("state", _("State"), _("%(word)s: where persistent clients go.", word=TEMPLATE), CONNECTION_STATES),
         Field(
             "limit",
             _("How many"),
             _("1 to %(most)s; %(usual)s if empty.", most=CONNECTIONS_MAX, usual=CONNECTIONS_SHOWN),
-            5,
+            width=5,
         ),
     )
 
@@ -73,7 +74,6 @@ def show() -> ResponseReturnValue:
         "connections.html",
         fields=own,
         typed=typed,
-        states=CONNECTION_STATES,
         troubles=troubles,
         answer=answer,
         problem=problem,

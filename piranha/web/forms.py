@@ -7,13 +7,13 @@ Rule 3: a control that says what the file says changes nothing and is not judged
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from piranha.config.field_types import Choice, Field, FieldType, Scope, ValueFault, name_fault
 from piranha.config.fields import field
 from piranha.web.interfaces import device_doubt
-from piranha.web.texts import _
+from piranha.web.texts import _, in_words
 
 STAND_IN_ADDRESS = "192.0.2.1"
 STAND_IN_DEVICE = "eth0:1"
@@ -35,18 +35,19 @@ class Kind(StrEnum):
 class Control:
     """One control. `word` picks one word of a two-word value (0: the address, 1: the device).
 
-    `choices` are those of a select list or of radio buttons; `note` says what the field's own help does not.
+    `plain_choices` are those of a select list or of radio buttons; `plain_note` says what the field's own help does
+    not. What begins with `plain` is as the table has it; pages show it in the reader's language, without that word.
     `field` None: the name of the block.
     """
 
     name: str
-    label: str
+    plain_label: str
     field: Field | None
     kind: Kind = Kind.TEXT
     word: int | None = None
     width: int = 16
-    choices: tuple[Choice, ...] = ()
-    note: str = ""
+    plain_choices: tuple[Choice, ...] = ()
+    plain_note: str = ""
     is_required: bool = False
 
     @property
@@ -55,9 +56,34 @@ class Control:
         return self.field.keyword if self.field is not None else ""
 
     @property
+    def plain_help(self) -> str:
+        """Return the help text of the table."""
+        return self.field.help if self.field is not None else ""
+
+    @property
+    def label(self) -> str:
+        """Return the label."""
+        return in_words(self.plain_label)
+
+    @property
     def help(self) -> str:
         """Return the help text."""
-        return self.field.help if self.field is not None else ""
+        return in_words(self.plain_help)
+
+    @property
+    def note(self) -> str:
+        """Return what the help does not say."""
+        return in_words(self.plain_note)
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Return what there is to choose from."""
+        return tuple(replace(each, label=in_words(each.label), help=in_words(each.help)) for each in self.plain_choices)
+
+    @property
+    def tells_of_blank(self) -> bool:
+        """Say whether the help says what it means to leave the field blank."""
+        return "lank" in self.plain_help
 
     @property
     def if_blank(self) -> str:
@@ -95,7 +121,7 @@ def control(
         raise LookupError(f"no field {keyword} in scope {scope}")
     label = row.device_label if word == 1 else row.label
     return Control(
-        name or keyword, label, row, kind, word, width, choices or row.choices, note=note, is_required=is_required
+        name or keyword, label, row, kind, word, width, choices or row.choices, note, is_required=is_required
     )
 
 
@@ -269,7 +295,7 @@ class Form:
     def _chosen_by_default(each: Control) -> str:
         assert each.field is not None
         default = each.field.default or ""
-        return default if any(choice.value == default for choice in each.choices) else ""
+        return default if any(choice.value == default for choice in each.plain_choices) else ""
 
     def choices_of(self, name: str) -> tuple[Choice, ...]:
         """Return what a list offers: its choices, and whatever else stands in the file or was typed."""

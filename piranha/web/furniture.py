@@ -11,10 +11,13 @@ from flask_login import current_user
 
 from piranha import passwords
 from piranha.monitoring import Summary
+from piranha.pair_findings import as_sentence
 from piranha.status import ConfirmationStatus, RunState
+from piranha.web import uploads
 from piranha.web.auth import own_url, password_text
 from piranha.web.blocks import SetByHand, set_by_hand, shown_path
 from piranha.web.client import engine_problem, summary
+from piranha.web.pair import Identity, identity, role_word, state_word
 from piranha.web.state import USER
 from piranha.web.texts import _
 
@@ -78,6 +81,11 @@ def banner() -> Banner | None:
         has_weak_password=stored is not None and passwords.is_weak(stored),
         confirmation=None if told is None else told.confirmation,
     )
+
+
+def this_router() -> Identity | None:
+    """Return which router this is and how it stands, None for somebody who is not logged in, or if nobody knows."""
+    return identity() if _is_logged_in() else None
 
 
 def _config_problem(told: Summary | None) -> str:
@@ -170,12 +178,21 @@ def override_words(each: SetByHand, says_end: bool = True) -> str:
 
 def furnish(app: Flask) -> None:
     """Give the templates their words."""
-    for function in (moment, duration, seconds_left, size, diff_lines, shown_path, override_words):
+    for function in (moment, duration, seconds_left, size, diff_lines, shown_path, override_words, uploads.for_reading):
         app.add_template_filter(function)
+    app.add_template_filter(as_sentence)
     app.jinja_env.globals["diff_lines_max"] = DIFF_LINES_MAX
+    app.jinja_env.globals |= {"role_word": role_word, "state_word": state_word}
 
     def words() -> Mapping[str, Any]:
-        return {"tabs": TABS, "see": see, "banner": banner, "here": own_url, "is_logged_in": _is_logged_in()}
+        return {
+            "tabs": TABS,
+            "see": see,
+            "banner": banner,
+            "this_router": this_router,
+            "here": own_url,
+            "is_logged_in": _is_logged_in(),
+        }
 
     app.context_processor(lambda: dict(words()))
 

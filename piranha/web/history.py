@@ -9,9 +9,10 @@ from piranha.config.diffs import diff
 from piranha.config.load import encode, token_of
 from piranha.errors import ConfigUnavailable, EditRefused, EngineUnavailable, NotPermitted
 from piranha.messages import History, VersionInfo, VersionText
-from piranha.web.client import engine, engine_problem, summary
+from piranha.web.client import engine, engine_problem, saved_config, summary
 from piranha.web.saving import TOKEN_SHOWN
 from piranha.web.texts import _
+from piranha.web.version_texts import running, version_text
 
 blueprint = Blueprint("history", __name__)
 
@@ -60,6 +61,7 @@ def how_words() -> dict[str, str]:
         "rollback": _("restored"),
         "adopt": _("adopted"),
         "revert": _("Apply taken back"),
+        "sync": _("from the partner"),
         "hand edit": _("by hand"),
         "found": _("found"),
     }
@@ -152,9 +154,9 @@ def show() -> ResponseReturnValue:
     earlier: int | None = None
     if not problem:
         try:
-            version = engine().version(number)
             if request.args.get("as") == "file":
-                return _file(version)
+                return _file(engine().version(number))
+            version = version_text(number)
             earlier = next((each.number for each in engine().history().versions if each.number < number), None)
         except EditRefused as trouble:
             abort(404, trouble.sentence)
@@ -217,7 +219,7 @@ def compare() -> ResponseReturnValue:
 def _text_of(wanted: str) -> str:
     """Return the text that a name means. Raises _NoText, and what the engine raises."""
     if wanted in (SAVED, RUNNING):
-        held = engine().config() if wanted == SAVED else engine().running()
+        held = saved_config() if wanted == SAVED else running()
         if held.problem:
             raise _NoText(held.problem)
         if not held.exists:
@@ -227,7 +229,7 @@ def _text_of(wanted: str) -> str:
     if number is None:
         raise _NoText(_("Write the number of a version, %(saved)s or %(running)s.", saved=SAVED, running=RUNNING))
     try:
-        return engine().version(number).text
+        return version_text(number).text
     except EditRefused as refusal:
         raise _NoText(refusal.sentence) from refusal
 

@@ -13,7 +13,7 @@ from piranha.config.path import parse_block
 from piranha.errors import ConfigUnavailable, EngineUnavailable, NotPermitted
 from piranha.messages import SaveAnswer, VersionInfo
 from piranha.web.auth import own_address
-from piranha.web.client import NoConfig, engine, engine_problem, opened
+from piranha.web.client import NoConfig, engine, engine_problem, opened, saved_config
 from piranha.web.history import list_page, number_in, wanted_number
 from piranha.web.plan import NO_VERSION
 from piranha.web.saving import TOKEN_SHOWN, Unsaved, restore, tell
@@ -36,7 +36,7 @@ def _question(number: int, refused: str = "") -> str:
     would: SaveAnswer | None = None
     if not problem:
         try:
-            saved = engine().config()
+            saved = saved_config()
             token, problem = (saved.token if saved.exists else NO_FILE), saved.problem
         except (EngineUnavailable, NotPermitted) as trouble:
             problem = str(trouble)

@@ -38,7 +38,7 @@ VIRTUAL_NAME = Control(
     "Name",
     None,
     width=40,
-    note="A short word that describes the service, for example HTTP; not the host name. Blanks become _.",
+    plain_note="A short word that describes the service, for example HTTP; not the host name. Blanks become _.",
     is_required=True,
 )
 VIRTUAL_CONTROLS: tuple[Control, ...] = (
@@ -64,7 +64,7 @@ REAL_NAME = Control(
     "Name",
     None,
     width=40,
-    note="A short word, for example web1; not the host name. Blanks become _.",
+    plain_note="A short word, for example web1; not the host name. Blanks become _.",
     is_required=True,
 )
 REAL_CONTROLS: tuple[Control, ...] = (

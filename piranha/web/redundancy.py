@@ -1,4 +1,4 @@
-"""REDUNDANCY: the backup router and the heartbeats between the two (manual 4.5)."""
+"""REDUNDANCY: how the pair stands, and the settings of backup router and heartbeats (manual 4.5)."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -9,9 +9,13 @@ from flask.typing import ResponseReturnValue
 from piranha.config.edits import ExpectedPart, SetValues
 from piranha.config.fields import Scope, field
 from piranha.config.values import DEVICE
+from piranha.pair_findings import differs
+from piranha.router_status import RedundancyStatus
 from piranha.web.client import opened
+from piranha.web.failover import orders
 from piranha.web.forms import Form
 from piranha.web.other_files import other_files
+from piranha.web.pair import pair
 from piranha.web.panels import REDUNDANCY_CONTROLS, REDUNDANCY_PART
 from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
@@ -40,15 +44,29 @@ def _form() -> Form:
 
 
 def _page(form: Form, unsaved: Unsaved | None = None, *, resets: bool = False) -> str:
+    is_enabled, now = _is_enabled(), pair()
+    is_pair = now.told is not None and not now.told.is_alone
     return render_template(
         "redundancy.html",
         form=form,
-        is_enabled=_is_enabled(),
+        pair=now,
+        # Whoever has no second router is not told that it is not there.
+        shows_state=(is_enabled or is_pair) and not resets,
+        orders=orders(now.told) if now.told is not None and is_pair else [],
+        timers_differ=now.told is not None and _timers_differ(now.told),
+        is_enabled=is_enabled,
         token=form_token(REDUNDANCY_PART, unsaved),
         faults=faults_at(opened().faults, "", REDUNDANCY_PART.keywords),
         unsaved=unsaved,
         resets=resets,
         reset_values=PROPOSED,
+    )
+
+
+def _timers_differ(told: RedundancyStatus) -> bool:
+    there = told.partner
+    return there is not None and (
+        differs(there.keepalive_s, told.keepalive_s) or differs(there.deadtime_s, told.deadtime_s)
     )
 
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from piranha.errors import EngineUnavailable, PiranhaError
 from piranha.monitoring import SamplesAnswer
-from piranha.web import charts
+from piranha.web import charts, traffic_rows
 from piranha.web.blocks import shown_path
 from piranha.web.client import engine, engine_problem
 from piranha.web.furniture import size
@@ -25,7 +25,7 @@ STYLE = (
     ".line{fill:none;stroke-width:2;stroke-linejoin:round}"
     ".first{stroke:#0b57d0}.second{stroke:#a84300;stroke-dasharray:6 3}"
     ".dot.first{fill:#0b57d0}.dot.second{fill:#a84300}"
-    "@media(prefers-color-scheme:dark){"
+    "@media screen and (prefers-color-scheme:dark){"
     "text{fill:#ddd}.ground{fill:#1b1b1b}.grid{stroke:#555}"
     ".first{stroke:#8ab4f8}.second{stroke:#ffb074}.dot.first{fill:#8ab4f8}.dot.second{fill:#ffb074}}"
 )
@@ -38,16 +38,21 @@ POLICY = (
 
 @blueprint.get("/secure/traffic")
 def show() -> ResponseReturnValue:
-    """Show the chart and the numbers."""
+    """Show the chart and the numbers: summed up, or with `every` each sample."""
     virtual = request.args.get("virtual", "")
+    shows_every = bool(request.args.get("every"))
     # An engine that hangs was waited for by now, and is not waited for once more.
     silent = engine_problem()
     told, problem, code = (None, silent, 200) if silent else _samples(virtual)
     page = render_template(
         "traffic.html",
         virtual=virtual,
-        name=(told.name if told is not None else "") or shown_path(virtual),
+        name=shown_path(virtual),
         told=told,
+        shows_every=shows_every,
+        rows=[] if told is None or shows_every else traffic_rows.rows(told),
+        span_s=0 if told is None else traffic_rows.span_s(told),
+        widths={"large": charts.LARGE_WIDTH, "narrow": charts.NARROW_WIDTH, "height": charts.LARGE_HEIGHT},
         problem=problem,
         chart_at=int(gui().wall_clock() // (told.interval_s if told is not None else 1)),
     )
@@ -56,15 +61,15 @@ def show() -> ResponseReturnValue:
 
 @blueprint.get("/secure/chart.svg")
 def chart() -> ResponseReturnValue:
-    """Draw the chart: `size` large, or the small one that stands beside a virtual server."""
+    """Draw the chart: `size` large, `narrow` for a narrow screen, or the small one beside a virtual server."""
     virtual = request.args.get("virtual", "")
     told, problem, _code = _samples(virtual)
     drawn = None
     if told is not None:
         titles = (_("Connections/s"), _("Active connections"), _("Bytes/s"))
         names = (_("connections/s"), _("active"), _("in"), _("out"))
-        is_large = request.args.get("size") == "large"
-        drawn = charts.large(told, titles, names, size) if is_large else charts.small(told, names[0])
+        width = {"large": charts.LARGE_WIDTH, "narrow": charts.NARROW_WIDTH}.get(request.args.get("size", ""))
+        drawn = charts.large(told, titles, names, size, width=width) if width else charts.small(told, names[0])
     answer: Response = make_response(render_template("chart.svg", chart=drawn, problem=problem, style=STYLE))
     answer.headers["Content-Type"] = "image/svg+xml; charset=utf-8"
     answer.headers["Content-Security-Policy"] = POLICY

@@ -377,7 +377,7 @@ class FullGui:
                 continue
             for which, (virtual, server) in BLOCKS.items():
                 if which == "usual" or rule.endpoint in ABOUT_A_BLOCK:
-                    query = {"number": "1", "old": "1", "new": "saved"}
+                    query = {"number": "1", "old": "1", "new": "saved", "do": "hand-over"}
                     if not rule.endpoint.startswith(OTHER_WORDS):
                         query |= {"virtual": virtual, "server": server}
                     name = rule.endpoint if which == "usual" else f"{rule.endpoint} {which}"

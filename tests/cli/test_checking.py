@@ -109,6 +109,17 @@ def test_without_files_it_is_the_lvs_cf_of_this_machine(tmp_path):
     assert f"{file}:1:13: error: " in run(root=tmp_path).output
 
 
+def test_piranha_toml_is_checked_beside_it_and_whether_both_fit_together(tmp_path):
+    paths = Paths(tmp_path)
+    paths.lvs_cf.parent.mkdir(parents=True)
+    paths.lvs_cf.write_text("primary = 192.0.2.1\nkeepalive = 6\ndeadtime = 18\n")
+    paths.piranha_toml.write_text("[failover]\nkeepalive = 20\n[sync]\nhost = '-x'\n")
+    done = run(root=tmp_path)
+    assert done.exit_code == 1
+    assert f"{paths.piranha_toml}:2:13: error: deadtime (18) is not longer than keepalive (20)" in done.output
+    assert f"{paths.piranha_toml}:4:9: error: " in done.output
+
+
 def test_a_dash_is_standard_input():
     result = run("-", stdin=b"keepalive = five\n")
     assert result.exit_code == 1 and "<stdin>:1:13: error: " in result.output

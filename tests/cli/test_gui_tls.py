@@ -16,7 +16,7 @@ import pytest
 
 from piranha.cli.certificate import facts, make
 from piranha.cli.gui_settings import tls_context
-from piranha.config.extensions import GuiSettings
+from piranha.config.gui_settings import GuiSettings
 from piranha.errors import PiranhaError
 from piranha.paths import Paths
 from tests.cli.conftest import Run

@@ -1,11 +1,13 @@
 """Diffs are right whatever differs (`patch` turns the old text into the new one), and quick where little does."""
 
 import difflib
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piranha.config import diffs
 from piranha.config.diffs import diff
 
 LINES = st.lists(st.sampled_from(["", "a", "  b = 1", "}", "c\x0c"]), max_size=30)
@@ -101,3 +103,46 @@ def test_few_changes_in_a_large_text_are_found_without_difflib(
     assert apply(large_text, patch) == new
     changed = [line for line in patch.split("\n")[2:] if line[:1] in ("+", "-")]
     assert len(changed) == 9
+
+
+@given(LINES, LINES)
+def test_a_diff_is_right_where_pieces_are_compared_alone_and_where_the_work_has_its_bound(
+    old: list[str], new: list[str]
+) -> None:
+    old_text, new_text = ("".join(f"{line}\n" for line in lines) for lines in (old, new))
+    for few, piece, pairs in ((1, 4, 1000), (1, 4, 9), (0, 0, 0), (20, 0, 3)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(diffs, "_FEW", few)
+            patched.setattr(diffs, "_PIECE_MOST", piece)
+            patched.setattr(diffs, "_PAIRS_MOST", pairs)
+            patched.setattr(diffs, "_NEAR", (2, 4))
+            diffs._changes.cache_clear()
+            assert apply(old_text, diff(old_text, new_text, "old", "new")) == new_text
+
+
+def test_a_block_that_was_moved_far_is_all_that_changes() -> None:
+    servers = "".join(f"server s{number} {{\nactive = 1\nport = 80\nweight = 1\n}}\n" for number in range(6))
+    blocks = [f"virtual v{number} {{\naddress = 192.0.2.{number}\nactive = 1\n{servers}}}\n" for number in range(90)]
+    old, new = "".join(blocks), "".join([*blocks[1:], blocks[0]])
+    patch = diff(old, new, "old", "new")
+    changed = [line for line in patch.split("\n")[2:] if line.startswith(("+", "-"))]
+    assert apply(old, patch) == new and len(changed) == 2 * blocks[0].count("\n")
+
+
+@pytest.mark.parametrize("unit", ["line", "block"])
+def test_shuffled_texts_are_compared_in_pieces(large_text: str, unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = [0]
+    whole = difflib.SequenceMatcher.set_seqs
+
+    def counted(self: difflib.SequenceMatcher[str], old: list[str], new: list[str]) -> None:
+        compared[0] += len(old) * len(new)
+        assert len(old) + len(new) <= 800
+        whole(self, old, new)
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "set_seqs", counted)
+    head, *parts = kept_lines(large_text) if unit == "line" else large_text.split("virtual ")
+    shuffled = random.Random(7).sample(parts, len(parts))
+    joint = "" if unit == "line" else "virtual "
+    new = joint.join([head, *shuffled])
+    assert apply(large_text, diff(large_text, new, "old", "new")) == new
+    assert compared[0] < 200 * large_text.count("\n")

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piranha.config.extensions import GUI_KEYS, GuiSettings, Listen, ValueProblem, listen_of, read
+from piranha.config.extensions import read
+from piranha.config.failover_settings import FAILOVER_KEYS, FailoverSettings
 from piranha.config.faults import Severity
+from piranha.config.gui_settings import GUI_KEYS, GuiSettings, Listen, listen_of
+from piranha.config.sync_settings import SYNC_KEYS, SyncSettings, host_of
+from piranha.config.toml_values import ValueProblem
 
 FULL = b"""\
 # Who may reach the GUI.
@@ -56,6 +60,30 @@ FAULTS = [
     ("[[gui]]\n", 1, 1, "error", "no table"),
     ('gui.listen = ["x"]', 1, 16, "error", "no address with a port"),
     ('gui = { listen = ["x"] }', 1, 1, "error", "no address with a port"),
+    ("[failover]\nkeepalive = 0.01", 2, 13, "error", "from 0.05 to 3600"),
+    ("[failover]\nkeepalive = nan", 2, 13, "error", "from 0.05 to 3600"),
+    ("[failover]\ndeadtime = inf", 2, 12, "error", "from 0.05 to 3600"),
+    ("[failover]\ndeadtime = true", 2, 12, "error", "from 0.05 to 3600"),
+    ('[failover]\nkeepalive = "2"', 2, 14, "error", "without quotes"),
+    ("[failover]\nkeepalive = 2\ndeadtime = 2", 3, 12, "error", "not longer than keepalive (2)"),
+    ("[failover]\ndeadtime = 0.5\nkeepalive = 2.5", 2, 12, "error", "deadtime (0.5) is not longer than"),
+    ("[failover]\nkeepalive = 2\ndeadtime = 3", 3, 12, "warning", "less than twice"),
+    ('[failover]\npartner = "new"', 2, 12, "error", '"auto" or "original"'),
+    ('[failover]\npartner = ["auto"]', 2, 1, "error", '"auto" or "original"'),
+    ('[failover]\nfailback = "always"', 2, 13, "error", '"auto" or "never"'),
+    ("[failover]\nfailback = false", 2, 12, "error", '"auto" or "never"'),
+    ("[failover]\nfailback_after = -1", 2, 18, "error", "from 0 to 3600"),
+    ("[failover]\ndead_time = 2", 2, 1, "warning", "Did you mean deadtime?"),
+    ("[fail-over]\n", 1, 1, "warning", "Did you mean failover?"),
+    ('[sync]\nhost = "-oProxyCommand=x"', 2, 9, "error", "no host name and no IP address"),
+    ('[sync]\nhost = ""', 2, 1, "error", "no host name and no IP address"),
+    ('[sync]\nhost = "a b"', 2, 9, "error", "no host name and no IP address"),
+    ('[sync]\nhost = "root@router2"', 2, 9, "error", "no host name and no IP address"),
+    ('[sync]\nhost = "fe80::1%eth0"', 2, 9, "error", "without a device"),
+    ("[sync]\nhost = 12", 2, 8, "error", "no text"),
+    ("[sync]\nport = 0", 2, 8, "error", "from 1 to 65535"),
+    ('[sync]\nuser = "-x"', 2, 9, "error", "no name of a user"),
+    ("[sync]\nfailover = 1", 2, 1, "warning", "Known are host, port, user."),
     ("[gui\n", 1, 5, "error", "no TOML"),
     ('[gui]\nlisten = ["a" "b"]', 2, 15, "error", "no TOML"),
     ("[gui]\nidle_minutes = 1\nidle_minutes = 2", 3, 17, "error", "no TOML"),
@@ -96,6 +124,69 @@ def test_a_fault_has_its_place_and_says_what_to_do(
     assert fault.advice
     assert fault.text == text.split("\n")[line - 1].removesuffix("\r")
     assert fault.located("piranha.toml").startswith(f"piranha.toml:{line}:{column}: {severity}: ")
+
+
+def test_what_both_routers_share_and_how_this_one_reaches_the_other() -> None:
+    told = read(
+        b"""[failover]
+keepalive = 0.2
+deadtime = 1
+partner = "original"
+failback = "never"
+failback_after = 0
+[sync]
+host = "router2.example.com."
+port = 2222
+user = "piranha-sync"
+"""
+    )
+    assert told.faults == ()
+    assert told.failover == FailoverSettings(0.2, 1.0, "original", "never", 0.0)
+    assert told.sync == SyncSettings("router2.example.com", 2222, "piranha-sync")
+    assert read(b'[sync]\nhost = "2001:db8::12"').sync.host == "2001:db8::12"
+
+
+def test_what_is_not_said_is_what_lvs_cf_says() -> None:
+    told = read(b"[failover]\n[sync]\n")
+    assert told.failover == FailoverSettings(None, None, "auto", "auto", 30.0)
+    assert told.sync == SyncSettings("", 22, "root")
+    assert told.failover.times(6, 18) == (6, 18)
+    assert read(b"[failover]\nkeepalive = 0.5").failover.times(6, 18) == (0.5, 18)
+    assert read(b"[failover]\ndeadtime = 20").failover.times(6, 18) == (6, 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "severity", "says"),
+    [
+        ("keepalive = 18", 2, "error", "deadtime (18) is not longer than keepalive (18) (deadtime is that of lvs.cf)"),
+        ("deadtime = 0.5", 2, "error", "deadtime (0.5) is not longer than keepalive (6) (keepalive is that of lvs.cf)"),
+        ("# fast\nkeepalive = 10", 3, "warning", "deadtime (18) is less than twice keepalive (10)"),
+    ],
+)
+def test_one_time_that_does_not_fit_the_other_in_lvs_cf_is_a_fault(
+    text: str, line: int, severity: str, says: str
+) -> None:
+    raw = f"[failover]\n{text}\n".encode()
+    assert read(raw).faults == ()
+    (fault,) = read(raw, (6, 18)).faults
+    assert (fault.line, str(fault.severity), says in fault.message) == (line, severity, True), fault.message
+    assert read(b"[failover]\nkeepalive = 1\ndeadtime = 3\n", (6, 18)).faults == ()
+    assert read(b"[gui]\n", (6, 5)).faults == ()
+
+
+def test_times_that_make_no_sense_together_are_both_left_to_lvs_cf() -> None:
+    assert read(b"[failover]\nkeepalive = 3\ndeadtime = 2").failover == FailoverSettings()
+
+
+@given(st.text())
+def test_a_host_is_never_an_option_and_never_more_than_one_word(text: str) -> None:
+    try:
+        host = host_of(text)
+    except ValueProblem as problem:
+        assert problem.advice
+        return
+    assert not host.startswith("-")
+    assert not set(host) & set(" \t\n@/%'\"\\$`;")
 
 
 def test_all_faults_are_told_at_once_and_a_wrong_setting_has_its_default() -> None:
@@ -139,12 +230,28 @@ def test_any_other_value_is_a_problem_with_advice(value: object) -> None:
 
 values = st.one_of(
     st.sampled_from(
-        ['"x"', "1", "true", "[]", '["127.0.0.1:1"]', "{ a = 1 }", "1979-05-27", "[1]", '"""\na\n"""', "nan"]
+        [
+            '"x"',
+            "1",
+            "true",
+            "[]",
+            '["127.0.0.1:1"]',
+            "{ a = 1 }",
+            "1979-05-27",
+            "0.5",
+            "-1e9",
+            '"auto"',
+            "[1]",
+            '"""\na\n"""',
+            "nan",
+        ]
     )
 )
 lines = st.one_of(
-    st.builds("{} = {}".format, st.sampled_from([*GUI_KEYS, "gui", '"a b"', "x.y"]), values),
-    st.sampled_from(["[gui]", "[gui.more]", "[other]", "[[gui]]", "# c", "", "nonsense", "["]),
+    st.builds(
+        "{} = {}".format, st.sampled_from([*GUI_KEYS, *FAILOVER_KEYS, *SYNC_KEYS, "gui", '"a b"', "x.y"]), values
+    ),
+    st.sampled_from(["[gui]", "[failover]", "[sync]", "[gui.more]", "[other]", "[[gui]]", "# c", "", "nonsense", "["]),
 )
 
 
@@ -157,3 +264,6 @@ def test_any_file_gives_settings_and_faults_inside_it(raw: bytes) -> None:
     assert told.gui.listen
     # Nothing that is not understood opens the GUI.
     assert told.errors or not told.gui.exposed
+    keepalive_s, deadtime_s = told.failover.times(1, 3601)
+    assert 0.05 <= keepalive_s <= 3600
+    assert deadtime_s <= 3601

@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from piranha.engine import events as events_module
@@ -12,6 +13,7 @@ from piranha.engine.caller import Caller
 from piranha.engine.connections import QueryRefused
 from piranha.engine.events import Events
 from piranha.engine.flapping import BURST, QUIET_S
+from piranha.engine.questions import Choice
 from piranha.records import EngineEvent, EventKind, EventsQuery
 
 ANN = Caller("ann", "192.0.2.7")
@@ -223,3 +225,28 @@ async def test_a_sentence_without_end_has_one(paths, time):
     events = events_at(paths, time)
     events.say(EventKind.REFUSED, WEB, "x" * 100_000)
     assert len((await events.asked(EventsQuery())).events[0].sentence) == events_module.SENTENCE_MAX
+
+
+@pytest.mark.parametrize(
+    ("sentence", "text"),
+    [
+        ("web7 is UP.", "up"),
+        ("20 \u212aelvin", "kelvin"),  # a sign that is a k without its case
+        ("Stra\u00dfe", "strasse"),
+        ('a "word" \\ here', 'a "word" \\'),
+        ("tab\there", "b\th"),
+        ("caf\u00e9 au lait", "lait"),
+    ],
+)
+def test_a_line_with_what_is_looked_for_is_never_left_out(sentence: str, text: str) -> None:
+    event = EngineEvent(7, "", EventKind.SERVER_UP, "virtual[web]", sentence, "", "")
+    line = msgspec.json.encode(event)
+    assert text in sentence.casefold()
+    for kinds in (frozenset(), frozenset({EventKind.SERVER_UP, EventKind.SAVED})):
+        may_match = events_module._line_filter(Choice(50, kinds=kinds, text=text))
+        assert may_match is None or (may_match(line) and may_match(b"{}\n" + line + b"\n{}"))
+    others = events_module._line_filter(Choice(50, kinds=frozenset({EventKind.SAVED})))
+    assert others is not None and not others(line)
+    if event.sentence.isascii() and '"' not in text and "\t" not in text:
+        nothing = events_module._line_filter(Choice(50, text="never"))
+        assert nothing is not None and not nothing(line)

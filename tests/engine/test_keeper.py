@@ -279,6 +279,21 @@ def test_a_rollback_is_a_new_version_with_the_next_serial_number(keeper, paths):
     assert newest.changes == ("the text of version 1 again", f"{WEB1}.weight: 6 -> 1")
 
 
+def test_a_rollback_does_what_the_question_about_it_found_out(keeper, paths, monkeypatch):
+    found = []
+    whole = keeper_module.rolled_back
+    monkeypatch.setattr(keeper_module, "rolled_back", lambda *texts: (found.append(1), whole(*texts))[1])
+    keeper.save(weight(5), ME)
+    would = keeper.rollback(RollbackRequest(1, dry_run=True), ME)
+    assert keeper.rollback(RollbackRequest(1, dry_run=True), ME) == would and len(found) == 1
+    assert keeper.rollback(RollbackRequest(2, dry_run=True), ME).changed is False
+    keeper.save(weight(6), ME)
+    would = keeper.rollback(RollbackRequest(1, dry_run=True), ME)
+    assert "-         weight = 6" in would.diff and len(found) == 3
+    assert keeper.rollback(RollbackRequest(1), ME) == replace(would, number=4) and len(found) == 3
+    assert keeper.rollback(RollbackRequest(1), ME).changed is False
+
+
 def test_a_serial_number_never_goes_back_not_even_behind_a_hand_edit(keeper, paths):
     keeper.save(weight(5), ME)
     paths.lvs_cf.write_bytes(TEXT.replace(b"serial_no = 7", b"serial_no = 3").replace(b"weight = 1", b"weight = 2"))

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from piranha.engine.memory import MANY, settle
+from piranha.engine.memory import LARGE, MANY, keep, settle
+from piranha.engine.version import version_of
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +48,15 @@ def test_little_is_left_to_the_collector() -> None:
     settle(MANY)
     settle(MANY - 1)
     assert gc.get_freeze_count() == 0
+
+
+def test_what_a_large_text_says_is_not_searched_and_goes_when_nobody_needs_it() -> None:
+    keep(LARGE - 1)
+    assert gc.get_freeze_count() == 0
+    blocks = 5000
+    version = version_of("".join(f"virtual number{number} {{\n}}\n" for number in range(blocks)).encode())
+    assert len(version.raw) >= LARGE
+    much = gc.get_freeze_count()
+    assert much > blocks
+    del version
+    assert gc.get_freeze_count() < much - blocks

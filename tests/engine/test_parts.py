@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from piranha.engine.caller import Caller
 from piranha.engine.connections import QueryRefused
 from piranha.engine.keeper import ConfigKeeper
-from piranha.engine.parts import TEXT_MAX, Asked, asked_of, shares
+from piranha.engine.parts import TEXT_MAX, Asked, Chooser, asked_of, shares
 from piranha.engine.service import Engine
 from piranha.health.check import Verdict
 from piranha.health.machine import step
@@ -301,3 +301,34 @@ async def test_the_part_shows_what_was_just_done_without_another_turn(start, blo
     status = await engine.status(Asked())
     assert [each.refused for each in status.pending] == ["The kernel says no."]
     assert next(each for each in status.virtual_servers[0].servers if each.name == "s1").traffic.weight == 1
+
+
+async def test_what_was_found_is_found_again_without_looking_until_there_is_news(
+    start, balancer, block, monkeypatch
+) -> None:
+    engine = await start(farm(block))
+    looked = []
+    whole = Chooser._matching
+    monkeypatch.setattr(Chooser, "_matching", lambda self, text: (looked.append(text), whole(self, text))[1])
+    first = await engine.status(Asked(text="s3"))
+    second = await engine.status(Asked(text="s3", first=11, limit=3))
+    assert (first.part.matching, names(second)) == (30, ["web11", "web12", "web13"])
+    assert looked == ["s3"]
+    assert names(await engine.status(Asked(text="s3", is_trouble=True))) == [] and looked == ["s3", "s3"]
+    checked_as(balancer, "10.0.7.3", Verdict(False, "refused"))
+    await balancer.turn()
+    assert names(await engine.status(Asked(text="s3", is_trouble=True))) == ["web7"]
+    wrong = [AddressStatus("192.0.2.9/32", "lo", "lo:1", "virtual[web9]", AddressState.REFUSED, "No lo here.")]
+    assert "web9" in names(await engine.status(Asked(is_trouble=True), wrong))
+    assert names(await engine.status(Asked(is_trouble=True))) == ["web7"]
+
+
+async def test_the_counts_of_a_virtual_server_are_those_of_now(start, balancer, block) -> None:
+    engine = await start(farm(block, virtuals=2))
+    assert (await engine.status(Asked(path="virtual[web1]"))).virtual_servers[0].counts.up == 8
+    checked_as(balancer, "10.0.1.3", Verdict(False, "refused"))
+    await balancer.turn()
+    counts = (await engine.status(Asked(path="virtual[web1]"))).virtual_servers[0].counts
+    assert (counts.up, counts.down) == (7, 1)
+    await engine.override(OverrideRequest("virtual[web1].server[s4]", "drain"), ANN)
+    assert (await engine.status(Asked(path="virtual[web1]"))).virtual_servers[0].counts.drained == 1

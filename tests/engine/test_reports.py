@@ -64,12 +64,13 @@ class Told:
             trouble=trouble,
             refused_servers=refused_servers or {},
         )
+        report = reports.Report(view, self.nanny, {}, "kernel")
+        picks = Chooser(Index(self.cluster), view, self.nanny.healths).everything()
         return reports.status_of(
             view,
-            Chooser(Index(self.cluster), view, self.nanny.healths).everything(),
+            tuple(map(report.virtual_server, picks)),
             nanny=self.nanny,
             overrides=(),
-            overridden={},
             config=ConfigStatus("lvs.cf", "", None, "", None, None, False, ""),
             idle_reason="",
             data_path="kernel",

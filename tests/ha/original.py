@@ -1,6 +1,11 @@
 """A model of an original router, written from engine.md 1.6 to 1.17: what pulse 0.8.6 does with heartbeats.
 
-Timers hang on the wall clock; the loop blocks while it deactivates; nothing is said at a stop.
+Timers hang on the wall clock; the loop blocks while it deactivates; nothing is said at a stop. Its helpers announce an
+address for 5 seconds whatever happens meanwhile; `announced_at` is when the last such series began. Of a datagram it
+reads 4 bytes, little endian. It knows no STOPME here, because nobody sends one.
+
+One thing is left out: after a kill without loss of power it would come back passive with its old addresses still up
+(engine.md 8.A13, B9), two owners until somebody takes them down. Here whoever starts it again does that.
 """
 
 from collections.abc import Callable
@@ -29,11 +34,13 @@ class OriginalRouter:
         self.is_running = self.is_active = self.has_addresses = False
         self.is_stalled = self.is_blocked = False
         self.linkfail = self.childfail = False
-        self.links_up = True
+        self.dead_links: set[ChannelName] = set()
         self.monitors_links = False
         self.sends_at = self.dead_at = 0.0
         self.takes = 0
         self.announces = 0
+        self.announced_at = 0.0
+        self._wakes = 0
         self.on_accept: Callable[[int, ChannelName, float, float], None] = lambda *_: None
         self._inbox: list[tuple[int, float, ChannelName]] = []
         self.life = 0
@@ -73,7 +80,7 @@ class OriginalRouter:
         self.sends_at, self.dead_at = self.clock + self.keepalive_s, self.clock + self.deadtime_s
         if command is Command.RESUME:  # as --forceactive
             self._activate("Forced active on startup: activating lvs")
-        self._loop_later(self.life)
+        self._loop()
 
     def kill(self, *, loses_power: bool) -> None:
         """End it without a word."""
@@ -109,9 +116,16 @@ class OriginalRouter:
             self.childfail = True
             self._deactivate()
 
-    def link(self, *, is_up: bool) -> None:
-        """Plug or unplug a cable, where links are watched."""
-        self.links_up = is_up
+    def link(self, channel: ChannelName, *, is_up: bool) -> None:
+        """Plug or unplug a cable, which it notices where links are watched."""
+        (self.dead_links.discard if is_up else self.dead_links.add)(channel)
+
+    def step_clock(self, by_s: float) -> None:
+        """Set its wall clock. It notices when it wakes for some other reason."""
+        self.clock_ahead_s += by_s
+        self.agenda.tell(self.name, f"has its clock stepped to {self.clock_ahead_s:+.3f} s")
+        life = self.life
+        self.agenda.within(self.keepalive_s / 10, lambda: self._loop() if life == self.life else None)
 
     def arrives(self, raw: bytes, channel: ChannelName, sent_at: float) -> None:
         """Take a datagram from the wire: 4 bytes of it."""
@@ -129,12 +143,6 @@ class OriginalRouter:
             self.is_stalled = False
             self._loop()
 
-    def _loop_later(self, life: int) -> None:
-        """Look at the timers often enough that a stepped clock is seen as the original's select() sees it."""
-        if life == self.life:
-            self._loop()
-            self.agenda.at(self.agenda.now + self.keepalive_s / 10, lambda: self._loop_later(life))
-
     def _loop(self) -> None:
         while self.is_alive and not self.is_blocked and self._inbox:
             word, sent_at, channel = self._inbox.pop(0)
@@ -149,6 +157,18 @@ class OriginalRouter:
             if self._is_eligible:
                 self._activate("partner dead: activating lvs")
             self.dead_at = self.clock + self.deadtime_s
+        self._sleep()
+
+    def _sleep(self) -> None:
+        """Wait as select() does: for a datagram, or for as long as it was to the earlier deadline."""
+        self._wakes += 1
+        number, life = self._wakes, self.life
+        waits_s = max(1e-6, min(self.sends_at, self.dead_at) - self.clock)
+        self.agenda.at(self.agenda.now + waits_s, lambda: self._wake(number, life))
+
+    def _wake(self, number: int, life: int) -> None:
+        if (number, life) == (self._wakes, self.life):
+            self._loop()
 
     @property
     def _is_eligible(self) -> bool:
@@ -163,6 +183,7 @@ class OriginalRouter:
             self.childfail = False
             if self.is_active and self.role is Role.PRIMARY:
                 self.announces += 1
+                self.announced_at = self.agenda.now
                 self.has_addresses = True
             elif self.is_active:
                 self._say()
@@ -186,6 +207,7 @@ class OriginalRouter:
         if life == self.life and self.is_active and not self.has_addresses:
             self.agenda.tell(self.name, "HAS the addresses")
             self.takes += 1
+            self.announced_at = self.agenda.now
             self.has_addresses = True
 
     def _deactivate(self) -> None:
@@ -204,11 +226,11 @@ class OriginalRouter:
     def _watch_links(self) -> None:
         if not self.monitors_links:
             return
-        if not self.links_up and not self.linkfail:
+        if self.dead_links and not self.linkfail:
             self.agenda.tell(self.name, "Local NIC link failure: Pulse disabled")
             self.linkfail = True
             if self.is_active:
                 self._deactivate()
-        elif self.links_up and self.linkfail:
+        elif not self.dead_links and self.linkfail:
             self.agenda.tell(self.name, "Local NIC link(s) restored: Pulse enabled")
             self.linkfail = False

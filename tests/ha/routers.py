@@ -19,7 +19,7 @@ ADDRESSES = (
     (IPv4Address("10.9.0.2"), IPv4Address("10.9.1.2")),
 )
 NAMES = ("P", "B")
-UNABLE = (State.IDLE, State.HELD, State.LINK_FAULT, State.INTERNAL_FAULT)
+UNABLE = (State.IDLE, State.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,13 @@ class NewRouter:
         self._seen: tuple[State, bool] = (State.IDLE, False)
         self._backlog: list[Callable[[], None]] = []
         self._wakes_at = 0.0
+        self._spoke_at = 0.0
+        self.wall_ahead_s = 0.0
+
+    @property
+    def clock(self) -> float:
+        """Return the clock that failover is given: one that nobody sets, and not the wall clock."""
+        return self.agenda.now
 
     @property
     def is_alive(self) -> bool:
@@ -67,12 +74,20 @@ class NewRouter:
     @property
     def is_able(self) -> bool:
         """Say whether it is alive and nothing but the partner keeps it from being active."""
-        return (
-            self.is_alive
-            and self.state not in UNABLE
-            and self.report.is_well
-            and (self.report.public_up or not self.settings.monitors_links)
-        )
+        failover = self.failover
+        if failover is None or self.is_stalled or failover.state in UNABLE or not self.report.is_well:
+            return False
+        if failover.state is State.INTERNAL_FAULT:
+            pause_s = min(failover.node.retry_at - failover.node.since, self.settings.retry_most_s) + self.pace.late_s
+            if self.agenda.now <= failover.node.since + pause_s:
+                return False
+        return self.report.public_up or not self.settings.monitors_links
+
+    @property
+    def knows_partner(self) -> bool:
+        """Say whether it was told, or has heard, what kind of router its partner is."""
+        node = self.failover.node if self.failover else None
+        return node is not None and (node.settings.partner_is_original or node.partner.heard_at is not None)
 
     def boot(self, command: Command = Command.START) -> None:
         """Start the process, if there is none."""
@@ -83,10 +98,11 @@ class NewRouter:
         nonce = self.agenda.random.getrandbits(63) | 1
         partner, own = (frozenset(ADDRESSES[index]) for index in (1 - self.index, self.index))
         self._seen = (State.IDLE, False)
-        self.failover = Failover(self.settings, Addresses(partner, own), nonce, self.agenda.now, self.keys)
+        self._spoke_at = self.agenda.now
+        self.failover = Failover(self.settings, Addresses(partner, own), nonce, self.clock, self.keys)
         self.agenda.tell(self.name, f"boots to {command}")
-        self._do(self.failover.report(self.report, self.agenda.now))
-        self._do(self.failover.command(command, self.agenda.now))
+        self._do(self.failover.report(self.report, self.clock))
+        self._do(self.failover.command(command, self.clock))
 
     def kill(self, *, loses_power: bool) -> None:
         """End the process without a word; its addresses stay, unless the machine loses power."""
@@ -114,6 +130,7 @@ class NewRouter:
             return
         self.agenda.tell(self.name, "goes on")
         self.is_stalled = False
+        self._spoke_at = self.agenda.now
         backlog, self._backlog = self._backlog, []
         for call in backlog:
             call()
@@ -130,6 +147,16 @@ class NewRouter:
         self.agenda.tell(self.name, f"finds {changes}")
         self._run(lambda failover, now: failover.report(self.report, now))
 
+    def step_clock(self, by_s: float) -> None:
+        """Set its wall clock, which has to mean nothing to it."""
+        self.wall_ahead_s += by_s
+        self.agenda.tell(self.name, f"has its clock stepped to {self.wall_ahead_s:+.3f} s")
+
+    def configure(self, settings: Settings, keys: tuple[bytes, ...]) -> None:
+        """Give it other settings or keys, now or for its next life."""
+        self.settings, self.keys = settings, keys
+        self._run(lambda failover, now: failover.configure(settings, failover.addresses, keys, now))
+
     def arrives(self, raw: bytes, channel: ChannelName, sent_at: float) -> None:
         """Take a datagram from the wire."""
         if self.failover is None:
@@ -141,7 +168,7 @@ class NewRouter:
         before = failover.channels
         heard = {name: each.heard for name, each in before.items()}
         source = ADDRESSES[1 - self.index][channel is ChannelName.PRIVATE]
-        outcome = failover.receive(raw, source, channel, self.agenda.now)
+        outcome = failover.receive(raw, source, channel, self.clock)
         for name, each in failover.channels.items():
             if each.heard > heard[name]:
                 # A copy that took longer proves no more life than the first one did.
@@ -154,7 +181,7 @@ class NewRouter:
             life = self.life
             self._backlog.append(lambda: self._run(call) if life == self.life else None)
         elif self.failover is not None:
-            self._do(call(self.failover, self.agenda.now))
+            self._do(call(self.failover, self.clock))
 
     def _tick(self) -> None:
         self._run(lambda failover, now: failover.tick(now))
@@ -163,6 +190,7 @@ class NewRouter:
         failover, agenda = self.failover, self.agenda
         assert failover is not None
         self._check_said_at_once(failover, outcome)
+        self._check_rhythm(failover, outcome)
         for order in outcome:
             if isinstance(order, Send):
                 self._check_word(failover, order.raw)
@@ -201,10 +229,10 @@ class NewRouter:
                 if had_addresses:
                     self.agenda.tell(self.name, "has NO addresses")
                 self.has_addresses = False
-            self._do(self.failover.down(order.order, had_addresses, self.agenda.now))
+            self._do(self.failover.down(order.order, had_addresses, self.clock))
 
     def _wake_later(self, failover: Failover) -> None:
-        when = failover.next_at + self.agenda.random.uniform(0, self.pace.late_s)
+        when = failover.next_at + (self.agenda.now - self.clock) + self.agenda.random.uniform(0, self.pace.late_s)
         if self._wakes_at <= self.agenda.now or when < self._wakes_at:
             self._wakes_at = when
             life = self.life
@@ -227,6 +255,15 @@ class NewRouter:
         if says not in words:
             raise Violation(f"{self.name} does not say {says.name} at once: from {before} to {after}, said {words}")
 
+    def _check_rhythm(self, failover: Failover, outcome: Outcome) -> None:
+        """A router that has a word says it every keepalive, whatever else it does."""
+        now, late_s = self.agenda.now, self.pace.late_s + 1e-6
+        due_at = self._spoke_at + self.settings.keepalive_s + late_s
+        if now > due_at and failover.node.stalled_at < now:
+            raise Violation(f"{self.name} said nothing for {now - self._spoke_at:.3f} s")
+        if word(failover.node) is None or any(isinstance(order, Send) for order in outcome):
+            self._spoke_at = now
+
     def _check_state(self, failover: Failover) -> None:
         node = failover.node
         if (node.state is State.ACTIVE) is not (node.owns and not node.is_dropping):
@@ -234,9 +271,9 @@ class NewRouter:
 
     def _check_word(self, failover: Failover, raw: bytes) -> None:
         node, word = failover.node, int.from_bytes(raw[:4], "little")
-        if word == Said.STOPPED and (node.owns or node.state is State.SETTLING):
+        if word == Said.STOPPED and (self.has_addresses or node.owns or node.state is State.SETTLING):
             raise Violation(f"{self.name} says STOPPED while it is {node.state}, owner {node.owns}")
-        is_last_word = node.is_partner_original and node.state is State.PASSIVE
+        is_last_word = node.is_partner_original and node.role is Role.BACKUP and node.let_go > 0
         if word == Said.RUNNING and not node.owns and not is_last_word:
             raise Violation(f"{self.name} says RUNNING without the addresses")
 

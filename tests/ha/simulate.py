@@ -10,6 +10,8 @@ from tests.ha.world import Violation
 COUNT = 100_000
 TOLD = 3
 """Stories of failures that are printed in full."""
+EVERY = 5_000
+"""Lives after which it says how far it is."""
 
 
 def main() -> None:
@@ -19,9 +21,12 @@ def main() -> None:
     began = time.process_time()
     pairs: Counter[str] = Counter()
     failed: list[int] = []
-    takes = disturbances = 0
+    takes = troubles = happened = 0
+    simulated_s = longest_double = 0.0
     moves: list[float] = []
     for seed in range(first, first + count):
+        if seed > first and (seed - first) % EVERY == 0:
+            print(f"{seed - first} lives, {len(failed)} went wrong", flush=True)
         try:
             life: Life = live(seed)
         except Violation as violation:
@@ -29,12 +34,18 @@ def main() -> None:
             if len(failed) <= TOLD:
                 print(violation, end="\n\n", flush=True)
             continue
+        watcher, keepalive_s = life.watcher, life.plan.keepalive_s
         pairs[life.plan.pair] += 1
-        takes += sum(router.takes for router in life.routers)
-        disturbances += life.watcher.disturbances
-        moves += [gap_s / life.plan.keepalive_s for gap_s in life.watcher.hand_over_gaps]
+        takes += watcher.takes
+        troubles += watcher.disturbances
+        happened += life.agenda.happened
+        simulated_s += life.agenda.now
+        moves += [gap_s / keepalive_s for gap_s in watcher.hand_over_gaps]
+        longest_double = max(longest_double, watcher.longest_double_s / keepalive_s)
     print(f"{count} lives from seed {first} in {time.process_time() - began:.0f} s of CPU:", dict(pairs))
-    print(f"{disturbances} disturbances, addresses taken {takes} times, {len(moves)} hand-overs")
+    print(f"{simulated_s / 3600:.0f} hours of pairs, {happened} events, {troubles} disturbances")
+    print(f"addresses taken {takes} times, {len(moves)} hand-overs")
+    print(f"two new owners after each heard the other: for {longest_double:.3f} keepalives at most")
     if moves:
         moves.sort()
         print(f"without owner in a hand-over: median {moves[len(moves) // 2]:.3f}, longest {moves[-1]:.3f} keepalives")

@@ -29,6 +29,7 @@ def test_a_router_without_its_public_link_does_not_take_over(state: State) -> No
     scene = watched() if state is State.PASSIVE else Scene(monitors_links=True)
     if state is State.SETTLING:
         scene.boot("B")
+        scene.run(0.1)
     link(scene, "B", is_up=False)
     assert (scene.backup.state, scene.words("B")[-1]) == (State.LINK_FAULT, Said.STOPPED)
     if state is State.PASSIVE:
@@ -55,6 +56,31 @@ def test_a_dead_switch_does_not_disable_both() -> None:
     link(scene, "P", is_up=False)
     assert scene.run(scene.now + 60).owners == "P"
     assert scene.states == (State.ACTIVE, State.LINK_FAULT)
+
+
+@pytest.mark.parametrize("original", ["P", "B"])
+def test_a_dead_switch_does_not_disable_both_where_one_is_an_original(original: str) -> None:
+    new = "B" if original == "P" else "P"
+    scene = Scene(original, monitors_links=True, partner_is_original=True).settled(new)
+    router = scene.backup if new == "B" else scene.primary
+    scene.original.monitors_links = True
+    scene.original.link(PUBLIC, is_up=False)
+    scene.wire.dead_links |= {(0, PUBLIC), (1, PUBLIC)}
+    scene.run(scene.now + K)
+    assert scene.original.linkfail
+    began = scene.now
+    router.reports(public_up=False)
+    scene.until(lambda: router.state is State.LINK_FAULT)
+    assert scene.until(lambda: scene.owners == new) <= began + D + 3 * K, "an original that could would be active"
+    assert router.told[-1][1] == "the partner cannot be active either: activating lvs"
+    assert scene.run(scene.now + 300).owners == new
+    assert router.takes == 2, "it is not tried again and again"
+    scene.original.link(PUBLIC, is_up=True)
+    scene.wire.dead_links.clear()
+    router.reports(public_up=True)
+    scene.run(scene.now + 60)
+    router.reports(public_up=False)
+    assert scene.until(lambda: scene.owners == original), "but once for each lost link"
 
 
 def test_a_lost_link_without_a_partner_moves_nothing() -> None:
@@ -121,6 +147,7 @@ def test_a_failed_balancer_keeps_a_router_from_taking_over(state: State) -> None
         scene.settled()
     else:
         scene.boot("B")
+        scene.run(0.1)
     if state is State.LINK_FAULT:
         link(scene, "B", is_up=False)
     assert scene.backup.state is state
@@ -242,6 +269,21 @@ def test_a_router_that_stood_still_does_not_take_its_partner_for_dead() -> None:
     assert scene.backup.state is State.PASSIVE
     assert any(sentence.startswith("this router stood still for 18.") for _, sentence in scene.backup.told)
     assert D - K <= scene.until(lambda: "B" in scene.owners) - began <= D + 0.2
+
+
+def test_an_original_that_may_have_had_the_addresses_while_it_was_not_heard_is_answered_with_announcements() -> None:
+    scene = Scene("B").settled()
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = True
+    scene.until(lambda: scene.owners == "PB")
+    scene.original.lvsd_dies()
+    scene.run(scene.now + 0.1)
+    began = scene.now
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = False
+    scene.run(began + 30)
+    assert (scene.owners, scene.primary.orders(began)) == ("P", ["Announce"])
+    assert scene.primary.told[-1][1] == "the partner took addresses down: resending arps"
 
 
 def test_words_of_an_original_that_waited_while_it_stood_still_are_not_acted_on() -> None:

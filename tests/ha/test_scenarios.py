@@ -427,7 +427,7 @@ def link(scene: Scene, name: str, *, is_up: bool, channel: ChannelName = PUBLIC)
     if router.is_new:
         router.reports(**{f"{channel}_up": is_up})
     else:
-        router.link(is_up=is_up)
+        router.link(channel, is_up=is_up)
 
 
 @pytest.mark.parametrize("originals", ["", "B"])
@@ -460,7 +460,7 @@ def test_33_a_lost_public_port_moves_the_addresses_and_nothing_moves_back(origin
 
 def test_34_a_clock_that_leaps_changes_nothing_because_there_is_none() -> None:
     scene = Scene("B").settled()
-    scene.original.clock_ahead_s = 30.0
+    scene.original.step_clock(30.0)
     began = scene.now
     assert scene.until(lambda: scene.owners == "PB") < began + 1, "the original takes over"
     assert scene.until(lambda: scene.owners == "P") < began + 1 + K, "and yields"
@@ -469,7 +469,7 @@ def test_34_a_clock_that_leaps_changes_nothing_because_there_is_none() -> None:
 
 def test_35_an_active_original_whose_clock_goes_back_is_silent_and_is_yielded_to_afterwards() -> None:
     scene = Scene("P").settled()
-    scene.original.clock_ahead_s = -30.0
+    scene.original.step_clock(-30.0)
     began = scene.now
     assert scene.until(lambda: "B" in scene.owners) < began + D + K
     assert scene.until(lambda: scene.owners == "P") < began + 30 + 2 * K

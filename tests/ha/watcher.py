@@ -1,12 +1,15 @@
-"""What must hold at every moment: the invariants of failover, checked from outside the routers."""
+"""What must hold at every moment: the invariants of failover, checked from outside the routers.
+
+The bounds are those that docs/heartbeat.md states; `pace` is added where addresses have to be put up or taken down.
+"""
 
 from math import inf
 
 from piranha.ha.channels import ChannelName
 from piranha.ha.node import Node
-from piranha.ha.states import State
+from piranha.ha.states import Role, State
 from tests.ha.original import OriginalRouter
-from tests.ha.routers import NewRouter
+from tests.ha.routers import NewRouter, Pace
 from tests.ha.world import Agenda, Violation
 
 Router = NewRouter | OriginalRouter
@@ -20,42 +23,60 @@ class Watcher:
     """
 
     def __init__(
-        self, agenda: Agenda, routers: list[Router], keepalive_s: float, deadtime_s: float, works_s: float
+        self,
+        agenda: Agenda,
+        routers: list[Router],
+        keepalive_s: float,
+        deadtime_s: float,
+        works_s: float,
+        pace: Pace,
     ) -> None:
-        self.agenda, self.routers = agenda, routers
+        self.agenda, self.routers, self.pace = agenda, routers, pace
         self.keepalive_s, self.deadtime_s, self.works_s = keepalive_s, deadtime_s, works_s
         self.are_new = all(router.is_new for router in routers)
         self.disturbances = 0
-        self.disturbed_at = -inf
         self.owners = 0
-        self.longest_gap_s = 0.0
+        self.longest_double_s = 0.0
         self.hand_over_gaps: list[float] = []
+        self.must_be_one = False
+        self.is_wire_good = False
+        """Whether nothing is wrong with the wire and nothing wrong is still on it; the world says so."""
         self._accepted = {(index, channel): -inf for index in (0, 1) for channel in ChannelName}
         self._works_since = dict.fromkeys(ChannelName, inf)
         self._double_since = inf
         self._heard_since_double = [False, False]
         self._both_heard_at = inf
         self._gap_since = inf
-        self._gap_is_move = False
-        self._moved_from: NewRouter | None = None
+        self._mover: NewRouter | None = None
+        self._mover_life = 0
         self._sole_since = [inf, inf]
         self._left_since = [inf, inf]
-        self.must_be_one = False
+        self._last_had = [False, False]
         self._must_announce: tuple[Router, float, int, Router, int] | None = None
+        self._lives_at_double = [0, 0]
+        self._takes_at_peace = 0
         for router in routers:
             router.on_accept = self.accepted
         agenda.after_each.append(self.look)
 
+    @property
+    def takes(self) -> int:
+        """Return how often addresses were put up."""
+        return self.routers[0].takes + self.routers[1].takes
+
     def disturb(self) -> None:
         """Take note that something is about to go wrong, or to be ordered."""
         self.disturbances += 1
-        self.disturbed_at = self.agenda.now
+        self.is_wire_good = False
+
+    def interrupted(self) -> None:
+        """Take note that a process began, ended, stood still or went on: what it heard before it may not act on."""
         self._both_heard_at = inf
         self._heard_since_double = [False, False]
-        self._gap_is_move = False
 
     def restarted(self) -> None:
         """Take note that a process began or ended: what was carried before belongs to another life."""
+        self.interrupted()
         self._accepted = dict.fromkeys(self._accepted, -inf)
         self._works_since = dict.fromkeys(ChannelName, inf)
 
@@ -66,7 +87,7 @@ class Watcher:
         self._accepted[index, channel] = max(self._accepted[index, channel], counts_from)
         if not was_working:
             if self._works_since[channel] < inf:
-                self.disturbances += 1
+                self.disturbances += 1  # it had been silent for deadtime, and nobody else has counted that
             self._works_since[channel] = now if self.works(channel) else inf
         if self._double_since < inf and sent_at >= self._double_since:
             self._heard_since_double[index] = True
@@ -75,100 +96,145 @@ class Watcher:
 
     def works(self, channel: ChannelName) -> bool:
         """Say whether a channel works now."""
-        return all(self.agenda.now - self._accepted[index, channel] < self.works_s for index in (0, 1))
+        since = self.agenda.now - self.works_s
+        return self._accepted[0, channel] > since and self._accepted[1, channel] > since
 
     def look(self) -> None:
         """Check everything, after an event."""
-        owners = sum(router.has_addresses for router in self.routers)
-        if owners != self.owners:
-            self._changed(owners)
+        first, second = self.routers
+        has = [first.has_addresses, second.has_addresses]
         now = self.agenda.now
-        if owners == 2 and self.are_new and now - self._both_heard_at > self.keepalive_s * 1.25:
+        if has != self._last_had:
+            self._changed(sum(has))
+            self._last_had = has
+        if self.owners != 1:
+            if self.owners == 2 and self.are_new:
+                self._watch_two(now)
+            elif self.owners == 0:
+                self._watch_move(now)
+            if self.must_be_one and self._mover is None:
+                self._fail(f"{self.owners} owners although all has been well for deadtime + 2 x keepalive")
+        self._watch_the_last_one(0, first, second, now)
+        self._watch_the_last_one(1, second, first, now)
+
+    def _watch_two(self, now: float) -> None:
+        """Two owners: only while no channel works, and for a tick after."""
+        if now - self._both_heard_at > self.keepalive_s:
             self._fail(f"two owners for {now - self._both_heard_at:.3f} s after each heard the other")
-        if self.must_be_one and owners != 1 and not self._is_short_move(now):
-            self._fail(f"{owners} owners although all has been well for deadtime + 2 x keepalive")
-        self._watch_the_last_one(now)
+
+    def _watch_move(self, now: float) -> None:
+        """No owner in a hand-over: for the stated bound, unless who handed over failed or was told otherwise."""
+        mover = self._mover
+        if mover is None:
+            return
+        if not mover.is_able or mover.life != self._mover_life:
+            self._mover = None
+            return
+        gap_s = now - self._gap_since
+        offer_s = self.keepalive_s if self.are_new else max(self.deadtime_s, 2 * self.keepalive_s)
+        bound_s = offer_s + self.deadtime_s
+        if gap_s > bound_s + self.pace.take_s + 2 * self.pace.late_s:
+            self._fail(f"a hand-over left no owner for {gap_s:.3f} s; its bound is {bound_s:.3f} s")
 
     def _changed(self, owners: int) -> None:
         now, before = self.agenda.now, self.owners
         self.owners = owners
         if owners == 2:
             self._double_since, self._both_heard_at, self._heard_since_double = now, inf, [False, False]
+            self._must_announce = None
+            self._lives_at_double = [router.life for router in self.routers]
             working = [c for c in ChannelName if self.works(c) and now - self._works_since[c] > self.keepalive_s]
             if working and self.are_new:
                 self._fail(f"two owners while the channel {working[0]} works")
         elif before == 2:
+            if self._both_heard_at < inf:
+                self.longest_double_s = max(self.longest_double_s, now - self._both_heard_at)
+            self._expect_announcement(owners, now)
             self._double_since = self._both_heard_at = inf
-            self._must_announce = None
-            if owners == 1:
-                stays, leaves = sorted(self.routers, key=lambda router: not router.has_addresses)
-                if self.are_new and leaves.is_alive and stays.is_alive:
-                    self._must_announce = (stays, now, stays.life, leaves, leaves.life)
-        elif owners == 2:
-            self._must_announce = None
         if owners == 0:
             self._gap_since = now
-            leavers = [
+            movers = [
                 router
                 for router in self.routers
                 if isinstance(router, NewRouter) and router.state is State.HANDING_OVER
             ]
-            self._moved_from = leavers[0] if leavers else None
-            self._gap_is_move = bool(leavers)
-        elif before == 0 and self._gap_since < inf:
-            gap_s = now - self._gap_since
-            self.longest_gap_s = max(self.longest_gap_s, gap_s)
-            if self._gap_is_move and self._moved_from is not None:
-                self._check_move(gap_s, self._moved_from.settings.hand_over_s(not self.are_new))
-            self._gap_since, self._gap_is_move = inf, False
+            self._mover = movers[0] if movers else None
+            self._mover_life = self._mover.life if self._mover else 0
+        elif before == 0:
+            if self._mover is not None:
+                self.hand_over_gaps.append(now - self._gap_since)
+            self._gap_since, self._mover = inf, None
 
-    def _check_move(self, gap_s: float, bound_s: float) -> None:
-        self.hand_over_gaps.append(gap_s)
-        if gap_s > bound_s + self.keepalive_s:
-            self._fail(f"a hand-over left no owner for {gap_s:.3f} s; its bound is {bound_s:.3f} s")
+    def _expect_announcement(self, owners: int, now: float) -> None:
+        """Both had the addresses: who keeps them has to announce them after the other one let them go.
 
-    def _is_short_move(self, now: float) -> bool:
-        is_short = now - self._gap_since < self.keepalive_s if self.are_new else now - self._gap_since < self.deadtime_s
-        return self.owners == 0 and self._gap_is_move and is_short
+        Towards an original one the words that make either announce may be lost; so only where the wire is good.
+        """
+        self._must_announce = None
+        if owners == 1 and (self.are_new or self.is_wire_good):
+            stays, leaves = sorted(self.routers, key=lambda router: not router.has_addresses)
+            if leaves.is_alive and stays.is_alive and self._can_know(stays, leaves):
+                self._must_announce = (stays, now, stays.life, leaves, leaves.life)
 
-    def _watch_the_last_one(self, now: float) -> None:
-        """One router that lives has the addresses within deadtime, settling and a tick."""
-        for index, router in enumerate(self.routers):
-            if router.has_addresses or not router.is_new or not router.is_able:
-                self._sole_since[index] = self._left_since[index] = inf
-                continue
-            other = self.routers[1 - index]
-            self._sole_since[index] = inf if other.is_alive else min(self._sole_since[index], now)
-            self._left_since[index] = inf if other.is_able else min(self._left_since[index], now)
-            deadtime_s, keepalive_s = self.deadtime_s, self.keepalive_s
-            longest_s = deadtime_s + (2 * keepalive_s if self.are_new else deadtime_s + 2 * keepalive_s)
-            if now - max(self._sole_since[index], self._since(router)) > longest_s:
-                self._fail(f"{router.name} is alone, lives, and has not taken the addresses")
-            if self.are_new and now - self._left_since[index] > 3 * (deadtime_s + keepalive_s):
-                self._fail(f"{router.name} alone could be active, and has not taken the addresses")
+    def _can_know(self, stays: Router, leaves: Router) -> bool:
+        """Say whether the one that stays can know, or be told, that it has to announce its addresses."""
+        if isinstance(leaves, OriginalRouter):
+            is_same_life = leaves.life == self._lives_at_double[leaves.index]  # else an administrator took them down
+            return is_same_life and self._heard_since_double[stays.index]
+        if isinstance(stays, OriginalRouter):
+            return leaves.knows_partner and stays.role is Role.PRIMARY  # the backup would yield
+        return True
 
-    def _since(self, router: NewRouter | OriginalRouter) -> float:
-        """Return since when a router could know that it is alone: the time that it stood still does not count."""
-        if isinstance(router, NewRouter) and router.failover is not None:
-            node: Node = router.failover.node
-            return node.stalled_at
-        return -inf
+    def _watch_the_last_one(self, index: int, router: Router, other: Router, now: float) -> None:
+        """One router that lives has the addresses within deadtime, settling and a tick.
+
+        Between new ones a failed hand-over is the longest way, which is shorter than that; towards an original it is
+        that. A partner that lives and says that it cannot be active is no longer waited for than a dead one.
+        """
+        if router.has_addresses or not isinstance(router, NewRouter) or not router.is_able:
+            self._sole_since[index] = self._left_since[index] = inf
+            return
+        if other.is_able:
+            self._sole_since[index] = self._left_since[index] = inf
+            return
+        self._sole_since[index] = inf if other.is_alive else min(self._sole_since[index], now)
+        self._left_since[index] = min(self._left_since[index], now)
+        assert router.failover is not None
+        node: Node = router.failover.node
+        deadtime_s, keepalive_s = self.deadtime_s, self.keepalive_s
+        longest_s = deadtime_s + (2 * keepalive_s if self.are_new else deadtime_s + keepalive_s)
+        slack_s = self.pace.drop_s + self.pace.take_s + 2 * self.pace.late_s
+        if now - max(self._sole_since[index], node.stalled_at) > longest_s + slack_s:
+            self._fail(f"{router.name} is alone, lives, and has not taken the addresses")
+        if now - max(self._left_since[index], node.stalled_at) > 2 * (deadtime_s + keepalive_s) + slack_s:
+            self._fail(f"{router.name} alone could be active, and has not taken the addresses")
 
     def _fail(self, what: str) -> None:
         self.agenda.tell("!", what)
         raise Violation(f"at {self.agenda.now:.4f} s: {what}")
 
-    def check_announced(self) -> None:
-        """Check that who kept the addresses announced them after the other one had let them go."""
+    def expect_peace(self) -> None:
+        """Take note that from now on there has to be one owner."""
+        self.must_be_one = True
+        self._takes_at_peace = self.takes
+        self.look()
+
+    def check_peace(self) -> None:
+        """Check that all was quiet while all was well: at most one move, which is the fail-back."""
+        if self.takes - self._takes_at_peace > 1:
+            self._fail(f"the addresses moved {self.takes - self._takes_at_peace} times although all was well")
+        self._check_announced()
+        self.must_be_one = False
+
+    def _check_announced(self) -> None:
         if self._must_announce is None:
             return
         stays, since, life, leaves, other_life = self._must_announce
         is_same = (life, other_life) == (stays.life, leaves.life)
-        if isinstance(stays, NewRouter) and is_same and stays.has_addresses and stays.announced_at < since:
+        if is_same and stays.has_addresses and stays.announced_at < since:
             self._fail(f"{stays.name} did not announce its addresses after {leaves.name} had let go")
 
     def check_changes(self) -> None:
-        """Check that the addresses moved no more often than things went wrong."""
-        takes = sum(router.takes for router in self.routers)
-        if takes > 2 + 2 * self.disturbances:
-            self._fail(f"the addresses were taken {takes} times, for {self.disturbances} disturbances")
+        """Check that the addresses moved no more often than things went wrong: a move and a fail-back for each."""
+        if self.takes > self.disturbances:
+            self._fail(f"the addresses were taken {self.takes} times, for {self.disturbances} disturbances")

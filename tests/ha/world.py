@@ -1,12 +1,16 @@
 """A world without sockets and clocks: an agenda of what happens when, and two channels that lose, delay and cut."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from piranha.ha.channels import ChannelName
+
+RECORDED = 64
+"""Datagrams that are remembered for those who play them back."""
 
 
 class Violation(AssertionError):
@@ -31,6 +35,7 @@ class Agenda:
         self.is_traced = is_traced
         self._entries: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
+        self.happened = 0
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         """Enter something."""
@@ -45,6 +50,7 @@ class Agenda:
         """Let everything happen up to a time."""
         while self._entries and self._entries[0][0] <= until:
             self.now, _, call = heapq.heappop(self._entries)
+            self.happened += 1
             call()
             for each in self.after_each:
                 each()
@@ -75,6 +81,9 @@ class Wire:
         self.qualities = {(sender, channel): Quality() for sender in (0, 1) for channel in ChannelName}
         self.ends: list[Receiver] = []
         self.dead_links: set[tuple[int, ChannelName]] = set()
+        self.recorded: deque[tuple[int, ChannelName, bytes, float]] = deque(maxlen=RECORDED)
+        self.muddled_until = 0.0
+        """When the last datagram arrives that was held up."""
         self.heal()
 
     def heal(self) -> None:
@@ -94,4 +103,17 @@ class Wire:
 
     def _carry(self, sender: int, channel: ChannelName, raw: bytes, delay_s: float) -> None:
         end, sent_at = self.ends[1 - sender], self.agenda.now
-        self.agenda.at(sent_at + delay_s, lambda: end.arrives(raw, channel, sent_at))
+        if delay_s > self.delay_most_s:
+            self.muddled_until = max(self.muddled_until, sent_at + delay_s)
+
+        def arrive() -> None:
+            self.recorded.append((sender, channel, raw, sent_at))
+            end.arrives(raw, channel, sent_at)
+
+        self.agenda.at(sent_at + delay_s, arrive)
+
+    def play_back(self) -> None:
+        """Bring something that arrived before once more, as somebody would who listens and wants to confuse."""
+        if self.recorded:
+            sender, channel, raw, sent_at = self.agenda.random.choice(self.recorded)
+            self.ends[1 - sender].arrives(raw, channel, sent_at)

@@ -68,10 +68,27 @@ class RunningRouter:
         return False
 
     def end(self, order: signal.Signals) -> int:
-        """Send a signal and return the exit status."""
+        """Send a signal to pulse and return its exit status; SIGKILL is for lvs too, as when a machine dies."""
         assert self.process is not None
-        self.process.send_signal(order)
-        return self.process.wait(30)
+        if order is not signal.SIGKILL:
+            self.process.send_signal(order)
+            return self.process.wait(30)
+        for pid in (self.process.pid, *self.pids("lvs")):
+            os.kill(pid, order)
+        status = self.process.wait(30)
+        until(lambda: not self.pids("lvs"), 10, "lvs is gone")
+        return status
+
+    def pids(self, program: str) -> list[int]:
+        """Return the processes of a program of this router that run: "pulse" or "lvs"."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_text(errors="replace").split("\0")
+                state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+                if f"piranha.cli.{program}" in words and str(self.paths.root) in words and state != "Z":
+                    found.append(int(folder.name))
+        return found
 
     def said(self) -> str:
         """Return the engine's log."""
@@ -202,6 +219,7 @@ class Requests(threading.Thread):
         super().__init__(name=f"requests to {port}")
         self.answers: dict[str, int] = {}
         self.failures: list[str] = []
+        self.answered_at: list[float] = []
         self.is_over = threading.Event()
         self._client, self._vip, self._port, self._pause_s = client, vip, port, pause_s
 
@@ -217,6 +235,7 @@ class Requests(threading.Thread):
                     with socket.create_connection((self._vip, self._port), REQUEST_S) as connection:
                         name = asked(connection)
                     self.answers[name] = self.answers.get(name, 0) + 1
+                    self.answered_at.append(time.monotonic())
                     if not name:
                         self.failures.append("closed without an answer")
                 except OSError as failure:

@@ -190,10 +190,8 @@ def is_ready(router: RunningRouter) -> bool:
 
 @pytest.mark.timeout(300)
 def test_kill_9_costs_no_request_and_what_is_foreign_stays(
-    lab: Topology, router: RunningRouter, strangers: str, monkeypatch: pytest.MonkeyPatch
+    lab: Topology, router: RunningRouter, strangers: str
 ) -> None:
-    # A start is what takes the time here: the modules are compiled once and not each time.
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     inside = f"-a -t {VIP}:8080 -r 10.0.0.98:8080 -m -w 0"
     foreign = (*FOREIGN, inside)
     router.write(BOTH)
@@ -312,23 +310,38 @@ def test_a_refused_step_is_told_and_tried_again_and_the_rest_goes_on(router: Run
     until(lambda: not any(each.refused for each in router.status().virtual_servers), 5, "nothing is refused")
 
 
-def test_check_78_a_backup_router_stays_passive_and_says_so(router: RunningRouter) -> None:
+def test_check_78_a_backup_router_is_passive_until_its_partner_is_silent(router: RunningRouter) -> None:
     pair = BOTH.replace("backup_active = 0", "backup_active = 1\nbackup = 198.51.100.11\nheartbeat = 1")
     text = pair.replace("primary = 198.51.100.11", "primary = 198.51.100.12")
     router.write(text)
     router.start()
-    heard = lambda: {server.health.state for each in router.status().virtual_servers for server in each.servers}  # noqa: E731
-    until(lambda: heard() == {"up"}, 15, "it checks")
-    (message,) = [each for each in router.status().messages if "backup" in each]
-    assert "stays passive" in message
+    until(lambda: router.status().redundancy, 5, "pulse tells how the pair stands")
+    status = router.status()
+    assert status.redundancy is not None and status.redundancy.partner is not None
+    assert (status.redundancy.role, status.redundancy.state) == ("backup", "settling")
+    assert status.redundancy.partner.state == "unknown"
+    (message,) = [each for each in status.messages if "198.51.100.12" in each]
+    assert message.startswith("Undecided")
     assert router.table() == [] and VIP not in router.addresses()
-    router.apply(
-        text.replace("primary = 198.51.100.12", "primary = 198.51.100.11").replace(
-            "backup = 198.51.100.11", "backup = 198.51.100.12"
-        )
-    )
+    until(lambda: VIP in router.addresses(), 10, "it takes over")
     serves(router)
-    until(lambda: VIP in router.addresses(), 10, "the address follows the table")
+    assert "partner dead: activating lvs" in router.said()
+
+
+def test_a_router_with_neither_address_of_the_pair_stays_passive_and_says_so(router: RunningRouter) -> None:
+    text = BOTH.replace("primary = 198.51.100.11", "primary = 198.51.100.8").replace(
+        "backup_active = 0", "backup_active = 1\nbackup = 198.51.100.9"
+    )
+    router.write(text)
+    router.start()
+    until(lambda: any("neither the address" in each for each in router.status().messages), 10, "it says so")
+    assert router.table() == [] and VIP not in router.addresses()
+    router.host.ip("address add 198.51.100.9/24 dev eth0")
+    try:
+        until(lambda: VIP in router.addresses(), 15, "it takes over once it has its address")
+    finally:
+        router.end(signal.SIGTERM)
+        router.host.ip("address del 198.51.100.9/24 dev eth0")
 
 
 def marked(fwmark: int, vip: str, prefix: str, network: str = "") -> str:

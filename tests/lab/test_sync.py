@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from piranha.messages import ClientConnection, ConnectionsQuery
+from piranha.monitoring import FailoverCommand
 from piranha.status import SyncDaemonStatus
 from tests.lab.running_router import SERVERS, RealServers, RunningRouter, asked, connected, until
 from tests.lab.test_engine import VIP, everyone, virtual
@@ -22,6 +23,8 @@ from tests.lab.topology import Host, Topology
 GATEWAY = "10.0.0.254"
 ECHO, NAMES = 8090, 8080
 ENOUGH = 400_000
+DEADTIME_S = 10
+"""Longer than a killed engine needs to be back."""
 HALF_S = 15.0
 """Long enough for TCP to try again, whose pauses double."""
 
@@ -31,6 +34,7 @@ def pair(primary: Host, backup: Host) -> str:
     return f"""serial_no = 1
 primary = {primary.address("dmz")}
 service = lvs
+deadtime = {DEADTIME_S}
 backup_active = 1
 backup = {backup.address("dmz")}
 heartbeat = 1
@@ -135,7 +139,7 @@ def routers(lab: Topology, tmp_path: Path) -> Iterator[tuple[RunningRouter, Runn
     for each in found:
         each.write(pair(lab["lvs1"], lab["lvs2"]))
         each.start()
-    until(lambda: carries(found[0].host), 20, "the primary is active")
+    until(lambda: carries(found[0].host), 30, "the primary is active")
     until(lambda: daemons(found[1]) == daemon("backup"), 10, "the backup listens")
     until(lambda: are_checked(found[1]), 10, "the backup has checked everybody")
     yield found
@@ -211,7 +215,7 @@ def test_the_passive_router_knows_every_connection_and_its_daemon_is_the_engines
         each.start()
         until(lambda router=each: are_checked(router), 15, "every check was heard")
     until(lambda: active.status().addresses, 10, "a turn has ended")
-    assert [starts(each) for each in routers] == [1, 1], "what runs is taken over"
+    assert [starts(each) for each in routers] == [2, 1], "what runs is taken over: settling, it listened once"
 
     made_anew(passive.host, "private")
     until(lambda: starts(passive) == 2, 10, "it listens on the new device")
@@ -243,17 +247,25 @@ def made_anew(host: Host, net: str) -> None:
 
 
 def stopped_in_order(here: RunningRouter, there: RunningRouter) -> None:
-    """Stop the active router's engine, and make the other router the primary."""
+    """Stop the active router's engine; the other router hears it and takes over."""
     here.end(signal.SIGTERM)
     assert here.table() == [] and not carries(here.host)
-    there.apply(pair(there.host, here.host))
+    until(lambda: carries(there.host), 2, "the other router takes over")
+
+
+def handed_over(here: RunningRouter, there: RunningRouter) -> None:
+    """Have the active router hand over."""
+    assert here.client.failover(FailoverCommand.HAND_OVER).done
+    until(lambda: carries(there.host), 2, "the other router takes over")
+    until(lambda: here.table() == [] and not carries(here.host), 2, "the first one is passive")
+    until(lambda: daemons(here) == daemon("backup"), 2, "and listens")
 
 
 def without_power(here: RunningRouter, there: RunningRouter) -> None:
-    """Cut the active router off, and make the other one the primary."""
+    """Cut the active router off; the other one takes over when it heard nothing for deadtime."""
     here.end(signal.SIGKILL)
     here.host.ip("link set eth0 down", "link set eth1 down")
-    there.apply(pair(there.host, here.host))
+    until(lambda: carries(there.host), DEADTIME_S + 2, "the other router takes over")
 
 
 def by_hand(here: RunningRouter, there: RunningRouter) -> None:
@@ -268,7 +280,7 @@ def by_hand(here: RunningRouter, there: RunningRouter) -> None:
     there.host.run("arping", "-U", "-c", "1", "-I", "eth1", GATEWAY)
 
 
-@pytest.mark.parametrize("move", [stopped_in_order, without_power, by_hand])
+@pytest.mark.parametrize("move", [stopped_in_order, handed_over, without_power, by_hand])
 def test_a_transfer_goes_on_over_the_other_router(
     lab: Topology,
     routers: tuple[RunningRouter, RunningRouter],

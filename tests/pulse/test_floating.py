@@ -24,6 +24,7 @@ from piranha.ipvs.addresses import (
     PresentAddress,
     RemoveAddress,
     ReseatAddress,
+    wanted_addresses,
 )
 from piranha.ipvs.announcements import Carried
 from piranha.ipvs.second_owners import FORGET_S
@@ -38,8 +39,8 @@ from piranha.pulse.floating import (
     READ_CLOSEST_S,
     READ_SHARE,
     Floating,
-    World,
 )
+from piranha.pulse.world import World
 from piranha.status import AddressState, AddressStatus
 from piranha.system.addresses import AddressChanged, Applied, Change, LinkChanged
 from piranha.system.arp import Asked, Conflict
@@ -200,7 +201,7 @@ async def test_an_address_is_asked_for_written_down_added_and_announced_in_this_
 ) -> None:
     written: list[frozenset[Held]] = []
     kernel.before_steps = lambda: written.append(address_store.read(paths))
-    await floating.follow(cluster("192.0.2.1", "2001:db8::1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "2001:db8::1"), {}))
     assert kernel.diary == [
         *("ask 192.0.2.1", "ask 2001:db8::1"),
         *("add 192.0.2.1", "add 2001:db8::1"),
@@ -217,12 +218,12 @@ async def test_where_nothing_changed_it_is_read_every_few_seconds_and_nothing_is
     floating: Floating, kernel: Kernel, paths: Paths
 ) -> None:
     runs = cluster("192.0.2.1")
-    await floating.follow(runs, {})
+    await floating.follow(*wanted_addresses(runs, {}))
     readings = kernel.readings
     written = (paths.run / address_store.NAME).stat().st_mtime_ns
     for _ in range(10):
-        await floating.follow(runs, {})
-        await floating.follow(cluster("192.0.2.1"), {})
+        await floating.follow(*wanted_addresses(runs, {}))
+        await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     assert kernel.readings == readings
     kernel.now += READ_AGAIN_S
     await floating.turn()
@@ -240,7 +241,7 @@ async def test_where_reading_takes_long_it_is_read_less_often(
     kernel.takes_s = took_s
     await floating.turn()
     began = kernel.now
-    await floating.follow(Cluster(), {})
+    await floating.follow(*wanted_addresses(Cluster(), {}))
     assert kernel.readings == 1
     kernel.now = began + again_s - 0.01
     await floating.turn()
@@ -252,9 +253,9 @@ async def test_where_reading_takes_long_it_is_read_less_often(
 
 
 async def test_a_change_of_lvs_cf_adds_and_removes_exactly_what_changed(floating: Floating, kernel: Kernel) -> None:
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
     kernel.diary.clear()
-    await floating.follow(cluster("192.0.2.2", "192.0.2.3"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.2", "192.0.2.3"), {}))
     assert kernel.diary == ["ask 192.0.2.3", "add 192.0.2.3", "remove 192.0.2.1", "announce 192.0.2.3"]
     assert kernel.addresses() == ["192.0.2.2/32 on eth0", "192.0.2.3/32 on eth0"]
 
@@ -265,24 +266,24 @@ async def test_a_change_of_lvs_cf_adds_and_removes_exactly_what_changed(floating
 async def test_where_nothing_is_active_every_address_is_given_back(
     floating: Floating, kernel: Kernel, nothing: Cluster
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
-    await floating.follow(nothing, {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
+    await floating.follow(*wanted_addresses(nothing, {}))
     assert kernel.addresses() == []
     assert floating.standings() == ()
 
 
 async def test_what_goes_is_not_announced_any_more_and_the_rest_is(floating: Floating, kernel: Kernel) -> None:
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
     kernel.now += 1  # the next round is due
     kernel.diary.clear()
-    await floating.follow(cluster("192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.2"), {}))
     assert kernel.diary == ["remove 192.0.2.1", "announce 192.0.2.2"]
 
 
 async def test_what_was_to_go_is_not_announced_even_if_the_kernel_does_not_answer(
     floating: Floating, kernel: Kernel
 ) -> None:
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
     kernel.now += 1
 
     def no_answer() -> None:
@@ -290,16 +291,16 @@ async def test_what_was_to_go_is_not_announced_even_if_the_kernel_does_not_answe
 
     kernel.before_steps = no_answer
     kernel.diary.clear()
-    await floating.follow(cluster("192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.2"), {}))
     assert kernel.diary == ["announce 192.0.2.2"]
 
 
 async def test_a_run_that_was_killed_is_gone_on_with_as_if_nothing_had_been(kernel: Kernel, paths: Paths) -> None:
     first = Floating(paths, kernel.clock, kernel.world())
-    await first.follow(cluster("192.0.2.1", "192.0.2.2"), {})
+    await first.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
     kernel.diary.clear()
     second = Floating(paths, kernel.clock, kernel.world())
-    await second.follow(cluster("192.0.2.2"), {})
+    await second.follow(*wanted_addresses(cluster("192.0.2.2"), {}))
     assert kernel.diary == ["remove 192.0.2.1", "announce 192.0.2.2"]
     assert only(second).state is CARRIED
 
@@ -308,40 +309,40 @@ async def test_a_name_that_is_not_known_yet_costs_no_address_of_a_former_run(ker
     name = HostName("www.example.com")
     resolved = {name: ip_address("192.0.2.1")}
     first = Floating(paths, kernel.clock, kernel.world())
-    await first.follow(cluster(name), resolved)
+    await first.follow(*wanted_addresses(cluster(name), resolved))
     kernel.diary.clear()
     second = Floating(paths, kernel.clock, kernel.world())
-    await second.follow(cluster(name), {})
+    await second.follow(*wanted_addresses(cluster(name), {}))
     assert kernel.addresses() == ["192.0.2.1/32 on eth0"]
     assert states(second) == {"virtual[v1]": "refused", "192.0.2.1/32": "carried"}
-    await second.follow(cluster(name), resolved)
+    await second.follow(*wanted_addresses(cluster(name), resolved))
     assert kernel.diary == ["announce 192.0.2.1"]
     assert states(second) == {"192.0.2.1/32": "carried"}
-    await second.follow(cluster("192.0.2.2"), resolved)
+    await second.follow(*wanted_addresses(cluster("192.0.2.2"), resolved))
     assert kernel.addresses() == ["192.0.2.2/32 on eth0"]
 
 
 async def test_an_address_stays_until_its_connections_have_drained(floating: Floating, kernel: Kernel) -> None:
     nat = "network = nat\nnat_router = 10.0.0.254 eth1:1\n"
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2", extra=nat), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2", extra=nat), {}))
     draining = [ip_address("192.0.2.1"), ip_address("192.0.2.2")]
-    await floating.follow(cluster("192.0.2.2 eth1:1", extra=nat), {}, draining)
+    await floating.follow(*wanted_addresses(cluster("192.0.2.2 eth1:1", extra=nat), {}), draining)
     # The second one has another interface: it drains there.
     assert set(kernel.addresses()) == {"192.0.2.1/32 on eth0", "192.0.2.2/32 on eth1", "10.0.0.254/32 on eth1"}
     assert floating.standings()[-1].sentence.startswith("lvs.cf names this address no more.")
-    await floating.follow(Cluster(), {}, draining)
+    await floating.follow(*wanted_addresses(Cluster(), {}), draining)
     assert set(kernel.addresses()) == {"192.0.2.1/32 on eth0", "192.0.2.2/32 on eth1", "10.0.0.254/32 on eth1"}
     kernel.diary.clear()
-    await floating.follow(Cluster(), {}, draining[1:])
+    await floating.follow(*wanted_addresses(Cluster(), {}), draining[1:])
     assert set(kernel.addresses()) == {"192.0.2.2/32 on eth1", "10.0.0.254/32 on eth1"}
-    await floating.follow(Cluster(), {})
+    await floating.follow(*wanted_addresses(Cluster(), {}))
     assert kernel.addresses() == []
 
 
 async def test_an_address_of_somebody_else_is_announced_and_stays(floating: Floating, kernel: Kernel) -> None:
     foreign = Held("eth0", ip_address("192.0.2.1"), 24)
     kernel.held.append(foreign)
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     assert only(floating).state is WAS_THERE
     assert kernel.diary == ["announce 192.0.2.1"]
     await floating.stop(yields=True)
@@ -352,7 +353,7 @@ async def test_a_second_owner_is_logged_shown_and_the_address_is_claimed_all_the
     floating: Floating, kernel: Kernel, caplog: pytest.LogCaptureFixture
 ) -> None:
     kernel.owners[ip_address("192.0.2.1")] = OTHER
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
     conflict, fine = floating.standings()
     assert (conflict.state, conflict.mac) == (CONFLICT, OTHER)
     assert f"is in use already, by {OTHER}" in conflict.sentence
@@ -366,7 +367,7 @@ async def test_what_is_refused_is_logged_once_shown_and_tried_again_while_the_re
 ) -> None:
     refused = Held("eth0", ip_address("192.0.2.1"), 32)
     kernel.refuses[refused] = "Cannot add it: it is not permitted."
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
     for _ in range(5):
         kernel.now += READ_AGAIN_S
         await floating.turn()
@@ -386,7 +387,7 @@ async def test_what_is_refused_is_logged_once_shown_and_tried_again_while_the_re
 async def test_an_address_that_goes_while_another_one_comes_is_there_afterwards(
     floating: Floating, kernel: Kernel, paths: Paths
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     refused = Held("eth0", ip_address("192.0.2.3"), 32)
     kernel.refuses[refused] = "Cannot add it."
 
@@ -395,7 +396,7 @@ async def test_an_address_that_goes_while_another_one_comes_is_there_afterwards(
         kernel.before_steps = lambda: None
 
     kernel.before_steps = meanwhile
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2", "192.0.2.3"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2", "192.0.2.3"), {}))
     assert states(floating) == {"192.0.2.1/32": "carried", "192.0.2.2/32": "carried", "192.0.2.3/32": "refused"}
     assert address_store.read(paths) == set(kernel.held)
     assert kernel.tried.count(refused) == 1
@@ -406,7 +407,7 @@ async def test_what_cannot_be_read_is_shown_and_read_later(
 ) -> None:
     kernel.unreadable = "The kernel did not answer."
     floating = Floating(paths, kernel.clock, kernel.world())
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     kernel.now += READ_AGAIN_S
     await floating.turn()
     assert only(floating).state is REFUSED
@@ -424,7 +425,7 @@ async def test_without_netlink_the_engine_starts_and_says_so(kernel: Kernel, pat
         raise PiranhaError("There is no netlink.")
 
     floating = Floating(paths, kernel.clock, replace(kernel.world(), router=none))  # type: ignore[arg-type]
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     assert floating.troubles() == ("There is no netlink.",)
     await floating.stop(yields=True)
 
@@ -433,7 +434,7 @@ async def test_where_it_cannot_be_written_down_the_address_is_claimed_all_the_sa
     floating: Floating, kernel: Kernel, paths: Paths
 ) -> None:
     paths.run.rmdir()
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     assert only(floating).state is CARRIED
     (trouble,) = floating.troubles()
     assert "After a crash this router would not know its own addresses." in trouble
@@ -449,7 +450,7 @@ async def test_where_it_cannot_be_written_down_the_address_is_claimed_all_the_sa
 async def test_an_address_that_somebody_takes_away_is_there_again_at_once_and_not_asked_for(
     floating: Floating, kernel: Kernel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     await floating.turn()
     kernel.now += 2 * ASKED_S
     await floating.turn()
@@ -481,7 +482,7 @@ async def heard() -> None:
 async def test_nobody_who_takes_it_away_again_and_again_keeps_the_router_busy(
     floating: Floating, kernel: Kernel
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     await floating.turn()
     kernel.now += READ_CLOSEST_S
     await floating.turn()
@@ -496,7 +497,7 @@ async def test_nobody_who_takes_it_away_again_and_again_keeps_the_router_busy(
 
 
 async def test_changes_elsewhere_are_not_looked_at(floating: Floating, kernel: Kernel) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     await floating.turn()
     kernel.now += READ_CLOSEST_S
     await floating.turn()
@@ -512,7 +513,7 @@ async def test_changes_elsewhere_are_not_looked_at(floating: Floating, kernel: K
 
 async def test_an_interface_that_appears_later_gets_its_address(floating: Floating, kernel: Kernel) -> None:
     link = kernel.links.pop("eth1")
-    await floating.follow(cluster("192.0.2.1 eth1:1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1 eth1:1"), {}))
     await floating.turn()
     assert only(floating).sentence == (
         "There is no interface eth1 on this router. Make it, or name another one in lvs.cf."
@@ -531,7 +532,7 @@ async def test_a_missing_interface_is_one_line_in_the_log_for_all_its_addresses(
     floating: Floating, kernel: Kernel, caplog: pytest.LogCaptureFixture
 ) -> None:
     many = [f"192.0.2.{number} eth9:1" for number in range(1, 7)]
-    await floating.follow(cluster(*many, "192.0.2.9"), {})
+    await floating.follow(*wanted_addresses(cluster(*many, "192.0.2.9"), {}))
     for _ in range(3):
         kernel.now += READ_AGAIN_S
         await floating.turn()
@@ -547,7 +548,7 @@ async def test_what_is_wrong_with_the_nat_routers_address_concerns_everybody_and
     floating: Floating, kernel: Kernel
 ) -> None:
     nat = "network = nat\nnat_router = 10.0.0.254 eth9:1\n"
-    await floating.follow(cluster("192.0.2.1", extra=nat), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", extra=nat), {}))
     assert floating.troubles() == (
         "nat_router: 10.0.0.254/32 is not carried. There is no interface eth9 on this router. Make it, or name another "
         "one in lvs.cf. Until then the answers of real servers may not find their way back.",
@@ -564,7 +565,7 @@ async def test_when_nobody_else_has_an_address_any_more_the_neighbours_are_told_
     floating: Floating, kernel: Kernel
 ) -> None:
     kernel.owners[ip_address("192.0.2.1")] = OTHER
-    await floating.follow(cluster("192.0.2.1", "192.0.2.2 eth1:1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2 eth1:1"), {}))
     for _ in range(int(FORGET_S) - 1):
         kernel.now += 1
         await floating.turn()
@@ -578,7 +579,7 @@ async def test_when_nobody_else_has_an_address_any_more_the_neighbours_are_told_
 
 
 async def test_a_carrier_that_comes_back_is_announced_without_a_reading(floating: Floating, kernel: Kernel) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     await floating.turn()
     kernel.now += 30
     await floating.turn()
@@ -592,7 +593,7 @@ async def test_a_carrier_that_comes_back_is_announced_without_a_reading(floating
 
 
 async def test_on_the_loopback_interface_nobody_is_asked_or_told(floating: Floating, kernel: Kernel) -> None:
-    await floating.follow(cluster("192.0.2.1 lo:1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1 lo:1"), {}))
     assert kernel.diary == ["add 192.0.2.1"]
     assert only(floating).state is CARRIED
 
@@ -600,7 +601,7 @@ async def test_on_the_loopback_interface_nobody_is_asked_or_told(floating: Float
 async def test_a_stop_that_yields_leaves_nothing_of_ours_and_ends_the_run(
     floating: Floating, kernel: Kernel, paths: Paths
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(floating.run())
         await heard()
@@ -610,14 +611,14 @@ async def test_a_stop_that_yields_leaves_nothing_of_ours_and_ends_the_run(
         await floating.stop(yields=True)
     assert kernel.diary == ["remove 192.0.2.1", "closed"]
     assert (kernel.held, address_store.read(paths), floating.standings()) == ([], frozenset(), ())
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     assert kernel.held == []
 
 
 async def test_a_stop_that_does_not_yield_leaves_everything_to_be_adopted(
     floating: Floating, kernel: Kernel, paths: Paths
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     await floating.stop(yields=False)
     assert kernel.addresses() == ["192.0.2.1/32 on eth0"]
     assert address_store.read(paths) == set(kernel.held)
@@ -636,7 +637,7 @@ async def test_a_yield_while_it_is_asked_claims_nothing(floating: Floating, kern
             return asked
 
         floating._world = replace(floating._world, ask=slowly)
-        await floating.follow(cluster("192.0.2.1"), {})
+        await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     assert len(stops) == 1
     assert kernel.held == []
     assert not any(each.startswith(("add", "announce")) for each in kernel.diary)
@@ -653,7 +654,7 @@ async def test_a_yield_ends_a_round_that_is_under_way(floating: Floating, kernel
             return ""
 
         floating._announcer._announce = stopping
-        await floating.follow(cluster(*many), {})
+        await floating.follow(*wanted_addresses(cluster(*many), {}))
     assert announced == [AT_ONCE]
     assert kernel.held == []
 
@@ -661,7 +662,7 @@ async def test_a_yield_ends_a_round_that_is_under_way(floating: Floating, kernel
 async def test_what_was_gone_already_is_not_ours_after_a_yield(
     floating: Floating, kernel: Kernel, paths: Paths
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     kernel.held.clear()
     await floating.stop(yields=True)
     assert address_store.read(paths) == frozenset()
@@ -670,7 +671,7 @@ async def test_what_was_gone_already_is_not_ours_after_a_yield(
 async def test_yielding_without_having_followed_gives_a_former_run_s_addresses_back(
     kernel: Kernel, paths: Paths
 ) -> None:
-    await Floating(paths, kernel.clock, kernel.world()).follow(cluster("192.0.2.1"), {})
+    await Floating(paths, kernel.clock, kernel.world()).follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     await Floating(paths, kernel.clock, kernel.world()).stop(yields=True)
     assert kernel.held == []
 
@@ -678,7 +679,7 @@ async def test_yielding_without_having_followed_gives_a_former_run_s_addresses_b
 async def test_what_cannot_be_removed_is_said_and_still_known_to_be_ours(
     floating: Floating, kernel: Kernel, paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await floating.follow(cluster("192.0.2.1"), {})
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
     kernel.refuses[kernel.held[0]] = "Cannot remove it: it is not permitted."
     await floating.stop(yields=True)
     assert caplog.messages == ["Cannot remove it: it is not permitted."]

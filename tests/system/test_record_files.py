@@ -73,6 +73,31 @@ def test_lines_longer_than_a_block_are_read_back(file):
     assert [line.text for part in files.parts() for line in part.back()] == texts[::-1]
 
 
+@pytest.mark.parametrize("block", [16, 50, 64 * 1024])
+def test_records_without_a_word_that_is_looked_for_may_be_left_out_and_the_others_are_all_there(
+    file, block, monkeypatch
+):
+    monkeypatch.setattr(record_files, "_BLOCK", block)
+    files = files_of(file)
+    files.append(*(Line(number, "rare" if number % 7 == 0 else "usual" * (number % 5)) for number in range(1, 100)))
+    (part,) = files.parts(lambda lines: b'"rare"' in lines)
+    assert [line.number for line in part.back()] == [*range(98, 0, -7)]
+
+
+@pytest.mark.parametrize("block", [16, 300, 64 * 1024])
+@pytest.mark.parametrize("before", [1, 2, 50, 99, 100])
+def test_records_from_a_number_on_may_be_left_out_and_those_before_are_all_there(file, block, before, monkeypatch):
+    monkeypatch.setattr(record_files, "_BLOCK", block)
+    files = files_of(file)
+    files.append(*(Line(number) for number in range(1, 100)))
+    (part,) = files.parts(before=before)
+    found = [line.number for line in part.back()]
+    assert found == [number for number in range(99, 0, -1) if number in found]
+    assert [number for number in found if number < before] == [*range(before - 1, 0, -1)]
+    if block == 300 and before == 50:
+        assert len(found) < 80
+
+
 def test_a_full_file_gets_the_next_number_and_all_of_them_stay(file):
     files = files_of(file, size_max=100)
     for number in range(1, 21):

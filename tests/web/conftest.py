@@ -55,6 +55,8 @@ from piranha.messages import (
 )
 from piranha.monitoring import (
     OVERRIDES_SHOWN,
+    FailoverAnswer,
+    FailoverCommand,
     RunAnswer,
     SamplesAnswer,
     StatusQuery,
@@ -87,11 +89,13 @@ from piranha.status import (
     Traffic,
     VirtualServerStatus,
 )
+from piranha.sync_messages import Outcome, SyncAnswer, SyncRequest
 from piranha.system import lvs_cf
 from piranha.system.boot import local_now
 from piranha.system.record_files import Part
 from piranha.web import create_app
 from piranha.web.throttle import RequestRate
+from tests import pairs
 from tests.plain_browser import Page, PlainBrowser
 
 PASSWORD = "a bridge over 42 fjords"
@@ -152,6 +156,8 @@ class CompiledTemplates(BytecodeCache):
 COMPILED = CompiledTemplates()
 AT = "2026-11-23T10:30:00+00:00"
 LATER = "2026-11-23T11:30:00+00:00"
+HANDED_OVER = FailoverAnswer(True, ("handing over by command",))
+NO_PARTNER = SyncAnswer(Outcome.NO_PARTNER, "lvs.cf has no backup, so there is no partner.", "")
 UNHURRIED = RequestRate(at_once=10**9)
 """The clock of most tests stands still, and some send a thousand requests."""
 
@@ -205,6 +211,8 @@ class KeeperEngine:
     audit: list[AuditEntry] = field(default_factory=list)
     record_problem: str = ""
     samples: tuple[TrafficSample, ...] = ()
+    failover: FailoverAnswer = HANDED_OVER
+    sync: SyncAnswer = NO_PARTNER
 
     @cached_property
     def keeper(self) -> ConfigKeeper:
@@ -412,6 +420,18 @@ class KeeperClient(EngineClient):
         messages = ("lvs.cf has errors <in> what would run.",) if self.engine.unsafe else ()
         return RunAnswer(True, RunState.RUNNING, "LVS runs lvs.cf, serial_no 7.", (), messages)
 
+    def failover(self, command: FailoverCommand) -> FailoverAnswer:
+        self._note("failover", command)
+        if self.engine.refusing is not None:
+            raise self.engine.refusing
+        return self.engine.failover
+
+    def sync(self, request: SyncRequest) -> SyncAnswer:
+        self._note("sync", request)
+        if self.engine.refusing is not None:
+            raise self.engine.refusing
+        return self.engine.sync
+
     def summary(self) -> Summary:
         self._note("summary")
         told = self._status()
@@ -499,7 +519,7 @@ class KeeperClient(EngineClient):
             faults=(),
             confirmation=self.engine.waits[0] if self.engine.waits is not None else None,
             counts=self._all_counts([each for each in services if each.is_active]),
-            **self.engine.beside,
+            **{**_pair(running), **self.engine.beside},
         )
 
     def _all_counts(self, virtuals: Any) -> Counts:
@@ -535,6 +555,12 @@ class KeeperClient(EngineClient):
             traffic=Traffic(server.weight, 3, 1, 44, 1500, 2_500_000, Source("embedded", 0.1), rates=self.engine.rates),
             overrides=tuple(each for each in self.engine.overrides if each.scope == server.id),
         )
+
+
+def _pair(running: Version | None) -> dict[str, Any]:
+    """Return what failover tells where the lvs.cf that runs has two routers: all is well."""
+    has_two = running is not None and running.loaded.cluster.is_backup_active
+    return {"redundancy": pairs.WELL, "role": pairs.role_of(pairs.WELL)} if has_two else {}
 
 
 class InProcessBrowser(PlainBrowser):
@@ -703,6 +729,8 @@ def every_secure_page() -> list[str]:
         "/secure/global_settings",
         "/secure/redundancy",
         "/secure/redundancy/reset",
+        "/secure/redundancy/failover?do=hold",
+        "/secure/redundancy/sync",
         "/secure/virtual_servers",
         "/secure/virtual_server/add",
         f"/secure/virtual_server?{http}",

@@ -88,6 +88,7 @@ QUERY = {
     "selected": "1",
     "number": "1",
     "auto": "1",
+    "do": "hand-over",
 }
 IN_PATH = {"static": "css/piranha.css", "bootstrap.static": "css/bootstrap.min.css"}
 NOWHERE = ("/nowhere", "/secure", "/secure/nowhere", "/secure/../secure/control", "/secure//control", "/%73ecure/help")

@@ -9,7 +9,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from piranha.web.adopting import FILE_BYTES_MAX
-from tests.web.conftest import LVS_CF
+from tests.plain_browser import Page
+from tests.web.conftest import LVS_CF, PASSWORD
 
 OLD = "# from the old <b>router</b>\nserial_no = 3\nkeepalive = 9\nodd_word = 1\n"
 
@@ -18,9 +19,9 @@ def look(browser, text=OLD):
     return browser.open("/secure/adopt").fill("Or its text", text).press("Look at it")
 
 
-def upload(browser, content, name="old.cf"):
-    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.open("/secure/adopt").html)
-    data = {"csrf_token": token.group(1), "do": "look", "text": "", "file": FileStorage(io.BytesIO(content), name)}
+def upload(browser, content, name="old.cf", token=None):
+    token = token or re.search(r'name="csrf_token" value="([^"]+)"', browser.open("/secure/adopt").html).group(1)
+    data = {"csrf_token": token, "do": "look", "text": "", "file": FileStorage(io.BytesIO(content), name)}
     boundary, body = encode_multipart(data)
     kind = f'multipart/form-data; boundary="{boundary}"'
     return browser.client.post("/secure/adopt", data=body, content_type=kind)
@@ -49,7 +50,7 @@ def test_an_uploaded_file_keeps_every_byte(browser, watched):
     form = dict(
         re.findall(r'name="(csrf_token|do|token|name|content)" value="([^"]*)"', page[page.index("Save as") - 30000 :])
     )
-    assert base64.b64decode(form["content"]) == raw
+    assert base64.urlsafe_b64decode(form["content"]) == raw
     assert browser.client.post("/secure/adopt", data=form).status_code == 303
     assert watched.path.read_bytes() == raw.replace(b"serial_no = 3", b"serial_no = 8")
 
@@ -119,3 +120,68 @@ def test_a_dead_engine_loses_nothing_that_was_pasted(browser, engine):
     engine.is_dead = True
     answer = page.press("Look at it")
     assert answer.status == 503 and "keepalive = 9" in answer.html
+
+
+def kept_in(page):
+    """Return the file that a form of the page keeps, by name and bytes."""
+    fields = dict(re.findall(r'<input type="hidden" name="(name|content)" value="([^"]*)"', page.html))
+    return fields["name"], base64.urlsafe_b64decode(fields["content"])
+
+
+RAW = b"# M\xfchle\r\nkeepalive = 9\n"
+
+
+def as_page(browser, answer):
+    return Page(browser, f"{browser.top}/secure/adopt", answer.status_code, answer.get_data(as_text=True))
+
+
+def test_an_uploaded_file_comes_back_after_an_expired_session(browser, clock, watched):
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.open("/secure/adopt").html)
+    clock.now += 31 * 60
+    page = as_page(browser, upload(browser, RAW, token=token[1]))
+    assert page.status == 401 and "you get back what you typed" in page.text
+    page = page.fill("Password", PASSWORD).press("Login")
+    assert "file23 bytes" in page.text and "old.cf" in page.text and "IyBN" not in page.text
+    page = page.press("Continue")
+    assert page.status == 200 and "WHAT THE FILE SAYS: old.cf" in page.text and kept_in(page) == ("old.cf", RAW)
+    assert watched.is_untouched()
+    page.press("Save as lvs.cf")
+    assert b"# M\xfchle" in watched.path.read_bytes()
+
+
+def test_a_save_after_an_expired_session_is_one_click_after_the_log_in(browser, clock, watched):
+    page = as_page(browser, upload(browser, RAW))
+    clock.now += 31 * 60
+    page = page.press("Save as lvs.cf").fill("Password", PASSWORD).press("Login")
+    assert watched.is_untouched()
+    assert "old.cf is lvs.cf now." in page.press("Continue").text
+
+
+def test_what_is_too_much_to_be_kept_over_a_log_in_is_told(browser, clock, watched):
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.open("/secure/adopt").html)
+    clock.now += 31 * 60
+    page = as_page(browser, upload(browser, b"# \xff\n" * 180_000, token=token[1]))
+    assert page.status == 401 and "too much to be kept: send it again" in page.text
+    # Every file that is kept fits into the form of the log-in.
+    page = as_page(browser, upload(browser, b"\xff\xfe" * 310_000, token=token[1]))
+    assert "you get back what you typed" in page.text and page.fill("Password", PASSWORD).press("Login").status == 200
+    assert watched.is_untouched()
+
+
+def test_an_engine_that_is_silent_loses_no_file(browser, engine, watched):
+    engine.is_dead = True
+    page = as_page(browser, upload(browser, RAW))
+    assert page.status == 503 and "old.cf (23 B) is kept on this page" in page.text and kept_in(page) == ("old.cf", RAW)
+    engine.is_dead = False
+    page = page.press("Look at it")
+    assert page.status == 200 and kept_in(page) == ("old.cf", RAW)
+    engine.is_dead = True
+    page = page.press("Save as lvs.cf")
+    assert page.status == 503 and kept_in(page) == ("old.cf", RAW) and watched.is_untouched()
+
+
+def test_a_text_takes_the_place_of_a_file_that_is_kept(browser, engine):
+    engine.is_dead = True
+    page = as_page(browser, upload(browser, RAW))
+    engine.is_dead = False
+    assert "the pasted text" in page.fill("Or its text", OLD).press("Look at it").text

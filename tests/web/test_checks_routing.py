@@ -10,6 +10,7 @@ from piranha.config.load import load
 from piranha.ipvs.settings import FORWARD, KernelSettings, judged, use_of
 from piranha.paths import Paths
 from piranha.status import KernelStatus, Source
+from piranha.web.arp_help import SERVERS_SHOWN, cures_of
 from tests.plain_browser import Page
 from tests.web.conftest import InProcessBrowser, KeeperEngine, Watched
 
@@ -139,6 +140,16 @@ def test_check_27_help_has_both_cures_for_each_address_port_and_protocol_to_be_c
     ]
     own = browser.open(SMTP).follow("what to type there")
     assert own.html.count('<section class="cures">') == 1 and "-d 192.0.2.81 --dport 25" in own.text
+
+
+def test_rules_that_are_left_out_are_counted() -> None:
+    servers = "".join(
+        f" server s{n} {{\n address = 10.0.0.{n}\n active = 1\n }}\n" for n in range(1, SERVERS_SHOWN + 4)
+    )
+    cluster = load(f"network = direct\nvirtual big {{\n address = 192.0.2.80 eth0:1\n port = 80\n{servers}}}\n").cluster
+    (cures,) = cures_of(cluster)
+    assert len(cures.arptables) == 4 * SERVERS_SHOWN + 1
+    assert cures.arptables[-1] == "# and the same on 3 more, each with its own address"
 
 
 def test_help_writes_no_rules_out_where_none_are_needed_or_nothing_is_known(

@@ -3,14 +3,17 @@
 Each block can be edited, renamed, activated, deactivated and deleted through the forms, and exactly that block changes.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from piranha.paths import Paths
+from piranha.records import EngineEvent
 from tests.plain_browser import Page
-from tests.web.conftest import InProcessBrowser, KeeperEngine
+from tests.web.conftest import AT, InProcessBrowser, KeeperEngine
 
 LIST = "/secure/virtual_servers"
 
@@ -216,6 +219,37 @@ def test_the_checks_of_such_are_edited(browser: InProcessBrowser, file: File, pl
     assert TITLES[place] in page.text
     assert page.fill("Expect", "HTTP").press("ACCEPT").status == 200
     assert file.now == file.becomes(place, once("     port = 80\n", '     port = 80\n     expect = "HTTP"\n'))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_one_check_of_such_is_erased(browser: InProcessBrowser, paths: Paths, file: File, place: int) -> None:
+    file.blocks[place] = file.blocks[place].replace("     port = 80\n", '     port = 80\n     expect = "HTTP"\n')
+    paths.lvs_cf.write_bytes(file.text.encode())
+    page = browser.open(LIST).follow(f"Edit {TITLES[place]}").follow("MONITORING SCRIPTS").press("BLANK EXPECT")
+    assert page.status == 200 and TITLES[place] in page.text
+    assert file.now == file.becomes(place, once('     expect = "HTTP"\n', ""))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_pages_that_only_tell_of_such_name_exactly_that_one(
+    browser: InProcessBrowser, engine: KeeperEngine, paths: Paths, file: File, place: int
+) -> None:
+    paths.lvs_cf.write_text(f"network = direct\n{file.text}")
+    page = browser.open(LIST).follow(f"Edit {TITLES[place]}")
+    path = parse_qs(urlsplit(page.url).query)["virtual"][0]
+    asked = urlencode({"virtual": path})
+    arp = browser.open(f"/secure/help?{asked}").html
+    others = {3, 4, 5, 6, 7, 9, 10} - {place + 1}  # those of the twins stand together: they share an address
+    assert re.search(rf"203\.0\.113\.{place + 1}\b", arp)
+    assert not [each for each in others if re.search(rf"203\.0\.113\.{each}\b", arp)]
+    engine.apply_now()
+    page = browser.open(f"/secure/traffic?{asked}")
+    assert (
+        page.status == 200 and engine.named("samples")[-1].what == path and f"TRAFFIC OF {TITLES[place]}" in page.text
+    )
+    engine.events = [EngineEvent(1, AT, "server-down", path, "It is down.")]
+    page = browser.open("/secure/events").follow(TITLES[place])
+    assert engine.named("events")[-1].what.about == path
 
 
 def test_a_file_that_is_not_utf_8_keeps_its_bytes(browser: InProcessBrowser, latin_1: File) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -12,7 +13,7 @@ from piranha.web import panels
 from piranha.web.auth import OPEN
 from tests.plain_browser import every_page
 from tests.web.conftest import InProcessBrowser, KeeperEngine, Watched
-from tests.web.routes import READS
+from tests.web.routes import READS, csrf_token
 
 
 def test_check_49_looking_at_every_page_leaves_the_file_byte_for_byte(
@@ -329,3 +330,31 @@ def test_what_is_no_file_in_the_place_of_lvs_cf_is_told_and_not_waited_for(
     engine.is_dead = True
     page = browser.open("/secure/global_settings")
     assert page.status == 503 and "is not a file" in page.text
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "code", "told"),
+    [
+        ("GET", "/secure/nothing", None, 404, "There is no page at this address."),
+        ("POST", "/secure/help", "", 405, "Go to the page and press its button."),
+        ("PUT", "/secure/help", "", 405, "Go to the page and press its button."),
+        ("POST", "/secure/global_settings", "primary=" + "x" * 1_100_000, 413, "larger than a form may be."),
+        ("GET", "/secure/history/version?number=x", None, 404, "the history counts them 1, 2, 3"),
+    ],
+)
+def test_a_request_that_is_at_fault_is_told_so_in_plain_words(
+    browser: InProcessBrowser, watched: Watched, method: str, address: str, body: str | None, code: int, told: str
+) -> None:
+    token = csrf_token(browser.open("/secure/global_settings"))
+    answer = browser.raw(method, address, None if body is None else urlencode({"csrf_token": token}) + f"&{body}")
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == code and told in page and "CONTROL/MONITORING" in page
+    assert "The requested URL" not in page and "capacity limit" not in page
+    assert ("Allow" in answer.headers) is (code == 405)
+    assert watched.is_untouched()
+
+
+def test_what_is_too_much_for_somebody_who_was_logged_out_says_to_log_in(stranger: InProcessBrowser) -> None:
+    token = csrf_token(stranger.open("/login"))
+    answer = stranger.raw("POST", "/secure/adopt", f"csrf_token={token}&text=" + "x" * 1_100_000)
+    assert answer.status_code == 413 and "Log in, and send it again." in answer.get_data(as_text=True)

@@ -293,8 +293,9 @@ def test_a_form_sent_after_the_session_ended_comes_back_after_the_log_in(
     page = page.press("ACCEPT")
     assert page.status == 401
     assert "Log in, and you get back what you typed." in page.text
+    assert "is still kept" not in page.text
     page = page.fill("Password", "wrong").press("Login")
-    assert page.status == 401
+    assert page.status == 401 and "What you typed before the log-in is still kept" in page.text
     clock.now += 2
     page = page.fill("Password", PASSWORD).press("Login")
     assert "You are logged in again." in page.text

@@ -15,6 +15,7 @@ from jinja2.ext import babel_extract
 from piranha.paths import Paths
 from piranha.resources import tree
 from piranha.web import create_app
+from piranha.web.pages import CHAPTERS
 from piranha.web.throttle import RequestRate
 from tests.plain_browser import every_page
 from tests.web.conftest import PASSWORD, InProcessBrowser, KeeperClient, KeeperEngine
@@ -126,6 +127,12 @@ def extracted() -> set[str]:
     return found
 
 
+def of_the_table() -> set[str]:
+    """Return the marked texts of the field table, as `pybabel extract` finds them with the method of its own."""
+    with (CODE / "panels.py").open("rb") as file:
+        return {str(each[1]) for each in extract.extract("piranha.web.table_texts:extract", file)}
+
+
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.html")))
 def test_every_text_of_a_template_is_marked(template: str) -> None:
     found = unmarked((TEMPLATES / template).read_text(encoding="utf-8"))
@@ -159,8 +166,17 @@ def test_every_marked_text_can_be_extracted_and_names_what_is_filled_in() -> Non
     assert [text for text in texts if text != text.strip() or not text] == []
 
 
+def test_labels_help_and_choices_of_every_field_are_marked_in_one_place() -> None:
+    texts = of_the_table()
+    assert {"Sorry Server", "Weighted least-connections", "For example eth0:1.", "Yes", "not set"} <= texts
+    for chapter in CHAPTERS:
+        for control in chapter.controls:
+            assert {control.plain_label, control.plain_help, control.plain_note} <= texts | {""}, control.name
+    assert not {"", "tcp", "rup", "255.255.255.0 (/24)"} & texts
+
+
 def test_what_is_marked_comes_out_translated(paths: Paths, engine: KeeperEngine, tmp_path: Path) -> None:
-    texts = extracted()
+    texts = extracted() | of_the_table()
     catalog = Catalog(locale="de")
     for text in texts:
         catalog.add(text, f"⟦{text}⟧")
@@ -184,6 +200,8 @@ def test_what_is_marked_comes_out_translated(paths: Paths, engine: KeeperEngine,
     sentences = {text for text in texts if " " in text and "%" not in text and text.endswith(".")}
     shown = {text for text in sentences for page in pages.values() if text in page.text}
     assert len(shown) > 50
+    globals_page = next(page for url, page in pages.items() if url.endswith("/secure/global_settings"))
+    assert "⟦TCP FIN timeout (seconds)⟧:" in globals_page.text
     for page in pages.values():
         rest = re.sub(r"⟦[^⟦⟧]*(⟦[^⟦⟧]*⟧[^⟦⟧]*)*⟧", "", page.text)
         assert [text for text in shown if text in rest] == [], page.url

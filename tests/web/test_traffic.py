@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ElementTree
 from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -9,8 +10,9 @@ import pytest
 
 from piranha.monitoring import SamplesAnswer, TrafficSample
 from piranha.paths import Paths
-from piranha.web.charts import Chart, Curve, large, nice_top, small
+from piranha.web.charts import NARROW_WIDTH, Chart, Curve, large, nice_top, small
 from piranha.web.furniture import size
+from piranha.web.traffic_rows import Summed, rows, span_s
 from tests.web.conftest import AT, InProcessBrowser, KeeperEngine
 
 HTTP = "virtual=virtual%5Bhttp%5D"
@@ -78,7 +80,8 @@ def test_an_axis_ends_at_a_round_number(most: float, top: float) -> None:
 @pytest.mark.parametrize("numbers", [(0.0,), (0.001, 2.0), (7.3, 1e12)])
 def test_every_point_is_inside_its_diagram(numbers: tuple[float, ...]) -> None:
     samples = [sample(15 * place, number, 3) for place, number in enumerate(numbers)]
-    for chart in (large(told(*samples), *WORDS, size), small(told(*samples), "x")):
+    narrow = large(told(*samples), *WORDS, size, width=NARROW_WIDTH)
+    for chart in (large(told(*samples), *WORDS, size), narrow, small(told(*samples), "x")):
         for panel in chart.panels:
             for curve in panel.curves:
                 for x, y in [*curve.dots, *(point for piece in points(curve) for point in piece)]:
@@ -93,6 +96,38 @@ def test_the_axes_say_numbers_bytes_and_times() -> None:
     assert [words for _, words in chart.times] == ["09:30", "09:45", "10:00", "10:15", "10:30"]
 
 
+# The rows
+
+
+def test_a_row_ends_at_a_round_time_and_has_what_was_told_of_the_time_before_it() -> None:
+    newest, oldest = rows(told(sample(600, 2.0), sample(310, 4.0), sample(300, 5.0), sample(15, 6.0), sample(0, 8.0)))[
+        ::2
+    ]
+    assert (newest.since, newest.until, newest.known) == ("10:25", "10:30", 2)
+    assert newest.connections == Summed(7.0, 8.0) and newest.bytes_out == Summed(70.0, 80.0)
+    assert (oldest.since, oldest.until, oldest.known) == ("10:15", "10:20", 1)
+
+
+def test_what_is_not_known_is_in_no_average() -> None:
+    (row,) = rows(told(sample(30, 2.0), sample(15, None, None), sample(0, None, 7)))
+    assert row.known == 2 and row.connections == Summed(2.0, 2.0) and row.active == Summed(4.0, 7)
+    (row,) = rows(told(sample(0, None, None)))
+    assert row.known == 0 and row.connections is None and row.active is None
+
+
+def test_times_are_those_of_the_router_and_nonsense_is_in_no_row() -> None:
+    there = TrafficSample("2026-11-23T16:00:00+05:45", 1.0, 1.0, 1.0, 1)
+    assert [(row.since, row.until) for row in rows(told(there, TrafficSample("soon", 1.0, 1.0, 1.0, 1)))] == [
+        ("15:55", "16:00")
+    ]
+    assert rows(told()) == []
+
+
+@pytest.mark.parametrize(("kept_s", "span"), [(60.0, 60), (720.0, 60), (3600.0, 300), (7200.0, 900), (86400.0, 3600)])
+def test_however_long_samples_are_kept_there_are_few_rows(kept_s: float, span: int) -> None:
+    assert span_s(replace(told(), kept_s=kept_s)) == span
+
+
 # The pages
 
 
@@ -102,17 +137,32 @@ def busy(engine: KeeperEngine) -> KeeperEngine:
     return engine
 
 
-@pytest.mark.parametrize("address", [CHART, f"{CHART}&size=large"])
+def test_a_full_hour_is_twelve_rows(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    engine.samples = tuple(sample(15 * number, 1.0) for number in reversed(range(240)))
+    page = browser.open(PAGE)
+    assert page.html.count("<tr>") == 13 and "09:30 to 09:3520" in page.text
+    assert len(page.html) < 20_000
+
+
+def test_a_narrow_screen_gets_a_narrow_chart(browser: InProcessBrowser, busy: KeeperEngine) -> None:
+    page = browser.open(PAGE)
+    source = page.html.split('<source media="(max-width: 40rem)"')[1].split('srcset="')[1].split('"')[0]
+    picture = browser.raw("GET", source.replace("&amp;", "&")).get_data(as_text=True)
+    assert f'viewBox="0 0 {NARROW_WIDTH} ' in picture and "font:12px" in picture
+    assert ">in</text>" in picture and ">10:30</text>" in picture
+
+
+@pytest.mark.parametrize("address", [CHART, f"{CHART}&size=large", f"{CHART}&size=narrow"])
 def test_the_chart_is_a_picture_that_stands_alone(browser: InProcessBrowser, busy: KeeperEngine, address: str) -> None:
     answer = browser.raw("GET", address)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
     root = ElementTree.fromstring(answer.get_data(as_text=True))
-    assert root.tag == f"{SVG}svg" and len(root.findall(f".//{SVG}polyline")) == (4 if "large" in address else 1)
+    assert root.tag == f"{SVG}svg" and len(root.findall(f".//{SVG}polyline")) == (4 if "size" in address else 1)
     assert {each.tag.removeprefix(SVG) for each in root.iter()} <= {
         "svg", "style", "rect", "line", "text", "polyline", "circle",
     }  # fmt: skip
     style = root.findtext(f"{SVG}style")
-    assert style is not None and "prefers-color-scheme:dark" in style
+    assert style is not None and "@media screen and (prefers-color-scheme:dark)" in style
     policy = answer.headers["Content-Security-Policy"]
     own = b64encode(sha256(style.encode()).digest()).decode()
     assert f"default-src 'none'; style-src 'sha256-{own}'" in policy and "unsafe" not in policy
@@ -134,8 +184,12 @@ def test_the_page_has_the_chart_and_the_numbers_the_newest_first(browser: InProc
     assert "TRAFFIC OF http" in page.text
     assert 'src="/secure/chart.svg?virtual=virtual%5Bhttp%5D&amp;size=large' in page.html
     assert 'alt="The curves of the numbers in the table below"' in page.html
-    assert "Out/s 2026-11-23 10:30:00–––– 2026-11-23 10:29:4539.0139 B390 B 2026-11-23 10:29:30" in page.text
-    assert page.html.count("<tr>") == 21
+    assert "Out/s 10:25 to 10:301930.0 most 39.01.0 most 1.030 B most 39 B300 B most 390 B" in page.text
+    assert page.html.count("<tr>") == 2
+    every = page.follow("Show every sample of 20")
+    assert "Out/s 2026-11-23 10:30:00–––– 2026-11-23 10:29:4539.0139 B390 B 2026-11-23 10:29:30" in every.text
+    assert every.html.count("<tr>") == 21
+    assert "A row is what the samples of 5 min say" in every.follow("Sum them up").text
     assert page.follow("MONITORING").read.headings[0] == "CONTROL / MONITORING"
 
 

@@ -1,0 +1,78 @@
+"""active_cmd and inactive_cmd: once for each change, in the background, with a time limit (engine.md 1.14).
+
+An argument vector, split at blanks as the original does; no shell. The whole process group is ended when the time is
+over. Its exit status and what it says go to the log.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+
+from piranha.guard import Turn
+
+log = logging.getLogger("pulse")
+
+LIMIT_S = 60.0
+TOLD_BYTES = 2000
+
+
+class Hooks:
+    """Runs the commands of one router, one after the other: what follows an earlier change waits for its end."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, limit_s: float = LIMIT_S) -> None:
+        self.active_cmd = ""
+        self.inactive_cmd = ""
+        self._tasks = tasks
+        self._limit_s = limit_s
+        self._turn = asyncio.Lock()
+        self._is_active: bool | None = None
+
+    def changed(self, is_active: bool) -> None:
+        """The router is active from now on, or it is not; what it was already starts nothing."""
+        if is_active is self._is_active:
+            return
+        self._is_active = is_active
+        keyword, command = ("active_cmd", self.active_cmd) if is_active else ("inactive_cmd", self.inactive_cmd)
+        words = command.split()
+        if words:
+            self._tasks.create_task(self._run(keyword, words), name=keyword)
+
+    async def _run(self, keyword: str, words: list[str]) -> None:
+        async with self._turn:
+            with Turn(keyword):
+                await self._run_now(keyword, words)
+
+    async def _run_now(self, keyword: str, words: list[str]) -> None:
+        if not words[0].startswith("/"):
+            log.error("%s %s is not run: write the program with its whole path.", keyword, words[0])
+            return
+        try:
+            running = await asyncio.create_subprocess_exec(
+                *words,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            log.error("%s %s cannot be run: %s.", keyword, words[0], error.strerror)
+            return
+        assert running.stdout is not None
+        said = b""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                while piece := await running.stdout.read(65536):
+                    said = (said + piece)[-TOLD_BYTES:]
+                status = await running.wait()
+        except TimeoutError:
+            log.error("%s %s is ended: it ran for more than %g s.", keyword, words[0], self._limit_s)
+            return
+        finally:
+            # What it left in the background goes too.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            await running.wait()
+        told = said.decode(errors="replace").strip()
+        log.log(logging.WARNING if status else logging.INFO, "%s exited with status %d. %s", keyword, status, told)

@@ -1,0 +1,237 @@
+"""Two routers, real heartbeats and a client that opens a connection all the time: who serves, and how long nobody does.
+
+The numbers are those of the scenarios in the reference (section 9), as the design corrects them.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from piranha.monitoring import FailoverCommand
+from piranha.router_status import RedundancyStatus
+from tests.lab.running_router import RealServers, Requests, RunningRouter, requests, until
+from tests.lab.test_engine import VIP
+from tests.lab.test_sync import NAMES, are_checked, carries, daemon, daemons, pair
+from tests.lab.topologies import NAT
+from tests.lab.topology import Topology
+
+KEEPALIVE_S, DEADTIME_S = 0.3, 1.5
+TIMES = f"[failover]\nkeepalive = {KEEPALIVE_S}\ndeadtime = {DEADTIME_S}\n"
+QUICK_BACK = f"{TIMES}failback_after = 1\n"
+SLOW = '[failover]\nkeepalive = 2\ndeadtime = 6\nfailback = "never"\n'
+"""With these a move that waits for deadtime is seen to have waited."""
+NO_BACK = f'{TIMES}failback = "never"\n'
+Pair = tuple[RunningRouter, RunningRouter]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Topology]:
+    topology = Topology(NAT)
+    topology.make()
+    servers = RealServers(topology, (NAMES, 8090))
+    servers.start()
+    yield topology
+    topology.remove()
+    servers.stop()
+
+
+@pytest.fixture
+def routers(lab: Topology, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Return the primary, which is active, and the backup, ready; a test's parameter is piranha.toml."""
+    found = RunningRouter(lab["lvs1"], tmp_path / "lvs1"), RunningRouter(lab["lvs2"], tmp_path / "lvs2")
+    toml = getattr(request, "param", NO_BACK)
+    for each in found:
+        each.write(pair(lab["lvs1"], lab["lvs2"]))
+        each.paths.piranha_toml.write_text(toml)
+        each.start()
+    until(lambda: carries(found[0].host), 20, "the primary is active")
+    until(lambda: are_ready(found), 15, "both have checked everybody and know each other")
+    yield found
+    for each in found:
+        if each.process is not None and each.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                for pid in each.pids("lvs"):
+                    os.kill(pid, signal.SIGCONT)
+            each.end(signal.SIGTERM)
+        switch_on(each)
+        print(each.said())
+        assert "Traceback" not in each.said()
+
+
+def cut_off(router: RunningRouter) -> None:
+    """Take the power away."""
+    router.end(signal.SIGKILL)
+    router.host.ip("link set eth0 down", "link set eth1 down")
+
+
+def switch_on(router: RunningRouter) -> None:
+    """Have the machine as it is after a boot: only its own addresses, an empty table."""
+    host = router.host
+    host.ip(
+        "addr flush dev eth0 scope global", "addr flush dev eth1 scope global", "link set eth0 up", "link set eth1 up"
+    )
+    host.ip(f"addr add {host.address('dmz')}/24 dev eth0", f"addr add {host.address('private')}/24 dev eth1")
+    host.ip("route replace default via 198.51.100.1")
+    host.run("ipvsadm", "-C")
+    shutil.rmtree(router.paths.run, ignore_errors=True)
+
+
+def told(router: RunningRouter) -> RedundancyStatus:
+    status = router.status().redundancy
+    assert status is not None
+    return status
+
+
+def are_ready(found: Pair) -> bool:
+    if not all(are_checked(each) for each in found):
+        return False
+    partners = [told(each).partner for each in found]
+    return all(each is not None and each.is_ready for each in partners) and told(found[1]).state == "passive"
+
+
+def is_active(router: RunningRouter) -> bool:
+    return told(router).state == "active" and carries(router.host)
+
+
+def longest_gap(client: Requests) -> float:
+    """Return the longest time between two requests that were answered, seconds."""
+    return max(later - before for before, later in itertools.pairwise(client.answered_at))
+
+
+@contextlib.contextmanager
+def serving(lab: Topology) -> Iterator[Requests]:
+    """Have a client that opens a connection every 20 ms and does not wait longer than half a second for one."""
+    with requests(lab["client"], VIP, NAMES, pause_s=0.02) as (client,):
+        until(lambda: client.count > 20, 10, "requests go on")
+        yield client
+        more = client.count + 20
+        until(lambda: client.count > more, 15, "requests go on at the end")
+
+
+@pytest.mark.parametrize("routers", [SLOW], indirect=True)
+def test_3_10_13_an_orderly_stop_moves_at_once_and_a_return_changes_nothing(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    with serving(lab) as client:
+        assert one.end(signal.SIGTERM) == 0
+        until(lambda: is_active(two), 5, "the backup takes over")
+        assert one.table() == [] and not carries(one.host)
+        one.start()
+        until(lambda: told(one).state == "passive", 10, "the primary is passive")
+        time.sleep(2)
+        assert is_active(two) and not carries(one.host)
+    assert client.failures == []
+    gap = longest_gap(client)
+    print(f"orderly stop: {gap * 1000:.0f} ms without an answer, {client.count} requests")
+    assert gap < 3
+    assert "primary inactive: activating lvs" in two.said()
+
+
+@pytest.mark.parametrize("routers", [QUICK_BACK], indirect=True)
+def test_1_2_power_loss_is_a_takeover_and_the_primary_gets_it_back_without_a_failed_request(
+    lab: Topology, routers: Pair
+) -> None:
+    one, two = routers
+    with serving(lab) as client:
+        cut_off(one)
+        until(lambda: is_active(two), 10, "the backup takes over")
+        assert "partner dead: activating lvs" in two.said()
+        before = len(client.failures)
+        switch_on(one)
+        one.start()
+        until(lambda: is_active(one), 20, "the primary has it back")
+        until(lambda: told(two).state == "passive" and two.table() == [], 5, "the backup is passive")
+    assert len(client.failures) == before
+    assert "the primary is back and in sync: handing over" in two.said()
+
+
+@pytest.mark.parametrize("routers", [SLOW], indirect=True)
+def test_a_hand_over_and_back_by_command_fail_no_request(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    refused = two.client.failover(FailoverCommand.HAND_OVER)
+    assert not refused.done and "not active" in refused.sentences[0]
+    with serving(lab) as client:
+        assert one.client.failover(FailoverCommand.HAND_OVER).done
+        until(lambda: is_active(two), 5, "the backup is active")
+        until(lambda: told(one).state == "passive" and one.table() == [], 5, "the primary is passive")
+        until(lambda: (daemons(one), daemons(two)) == (daemon("backup"), daemon("master")), 5, "the daemons changed")
+        until(lambda: are_checked(one), 5, "it checks on")
+        assert one.client.failover(FailoverCommand.TAKE_OVER).done
+        until(lambda: is_active(one), 5, "the primary is active again")
+        until(lambda: not carries(two.host), 5, "the backup is passive")
+    assert client.failures == []
+    assert longest_gap(client) < 3
+
+
+def test_a_held_router_does_not_take_over_until_it_is_released(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    assert two.client.failover(FailoverCommand.HOLD).done
+    assert told(two).state == "held"
+    cut_off(one)
+    time.sleep(2 * DEADTIME_S)
+    assert not carries(two.host) and two.table() == []
+    assert told(two).partner.state == "unknown"  # type: ignore[union-attr]
+    assert two.client.failover(FailoverCommand.RELEASE).done
+    until(lambda: is_active(two), 2 * DEADTIME_S, "it takes over")
+
+
+def test_a_partition_heals_to_one_owner_within_a_keepalive(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    for each, partner in ((one, two), (two, one)):
+        each.host.run("iptables-legacy", "-A", "INPUT", "-p", "udp", "-s", partner.host.address("dmz"), "-j", "DROP")
+    until(lambda: is_active(two), 3 * DEADTIME_S, "both are active")
+    assert is_active(one)
+    for each in routers:
+        each.host.run("iptables-legacy", "-F", "INPUT")
+    until(lambda: not carries(two.host), 2 * KEEPALIVE_S + 1, "the backup yields")
+    assert carries(one.host)
+    until(lambda: told(two).state == "passive", 2, "it is passive")
+    with serving(lab) as client:
+        pass
+    assert client.failures == []
+    assert "partner active: deactivating LVS" in two.said() and "resending arps" in one.said()
+
+
+def test_killed_processes_of_the_active_router_are_back_before_anybody_takes_over(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    with serving(lab) as client:
+        for _ in range(3):
+            (pid,) = one.pids("lvs")
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: one.pids("lvs") not in ([], [pid]), 10, "pulse starts another lvs")  # noqa: B023
+            until(one.is_there, 15, "its API answers")
+            until(lambda: one.status().redundancy, 5, "it hears pulse")
+            assert told(one).state == "active" and not carries(two.host)
+            until(lambda: are_checked(one), 10, "it has checked everybody")
+    assert client.failures == []
+    assert told(two).state == "passive"
+
+
+def test_a_pulse_that_does_not_come_back_leaves_no_address_to_the_next_owner(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    assert one.process is not None
+    os.kill(one.process.pid, signal.SIGKILL)
+    one.process.wait()
+    until(lambda: is_active(two), 3 * DEADTIME_S, "the backup takes over")
+    until(lambda: not carries(one.host), 1, "the dead pulse's addresses are gone")
+    until(lambda: one.table() == [], 5, "and so is the table")
+    one.start()
+    until(lambda: told(one).state == "passive", 10, "it comes back as the passive one")
+    assert is_active(two)
+
+
+def test_a_hung_lvs_is_replaced_and_nobody_takes_over(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    (pid,) = one.pids("lvs")
+    with serving(lab) as client:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: pid not in one.pids("lvs"), 30, "pulse ends it")
+        until(one.is_there, 15, "another one answers")
+    assert client.failures == []
+    assert "said nothing for" in one.said() and told(two).state == "passive"
