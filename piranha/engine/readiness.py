@@ -16,12 +16,12 @@ COUNT_MOST = 65535
 
 
 class Readiness:
-    """Looks at one balancer. `digest` returns the SHA-256 of what runs, hexadecimal, "" for nothing."""
+    """Looks at one balancer."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """`now` is monotonic seconds."""
+    def __init__(self, now: Callable[[], float], digest: Callable[[], str]) -> None:
+        """`now` is monotonic seconds, `digest` returns that of what runs (`config.shared_part`), hexadecimal."""
         self.balancer: Balancer | None = None
-        self.digest: Callable[[], str] = str
+        self._digest = digest
         self._now = now
         self._unwell_since: float | None = None
 
@@ -42,7 +42,7 @@ class Readiness:
             is_well=is_well,
             is_ready=is_well and not trouble and _have_all_been_checked(healths),
             reason="" if is_well else trouble,
-            digest=self.digest(),
+            digest=self._digest(),
             servers_up=min(COUNT_MOST, sum(each.state is HealthState.UP for each in healths)),
             servers=min(COUNT_MOST, len(healths)),
             virtual=min(COUNT_MOST, len(balancer.cluster.active_virtual_servers)),

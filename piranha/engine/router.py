@@ -7,10 +7,11 @@ addresses taken away before it ends lvs; then goes what is left of the table, th
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from piranha.config.failover_settings import FailoverSettings
 from piranha.config.model import Address, Cluster, HostName
+from piranha.config.shared_part import digest_of, shared_token
 from piranha.engine.balancer import Balancer
 from piranha.engine.ipvs_settings import IpvsSettings
 from piranha.engine.kernel_tuning import KernelTuning
@@ -45,7 +46,9 @@ class Router:
         self.store = TableStore(paths)
         self.settings = IpvsSettings(path, self.store)
         self.tuning = KernelTuning(paths)
-        self.readiness = Readiness(monotonic)
+        self.readiness = Readiness(monotonic, self._digest)
+        self.running_token: Callable[[], str] = str
+        self._extra = FailoverSettings()
         self.link = PulseLink(
             paths.pulse_socket, monotonic, self.readiness.found, self._turned, lambda: remove_addresses(paths)
         )
@@ -90,16 +93,24 @@ class Router:
         except PiranhaError as error:
             reason = f"{error} Which router this is is not known, so it stays passive."
             return Configure(0, False, reason)
-        return configure_of(cluster, resolved, here, self._extra())
+        self._extra = self._read_extra()
+        return configure_of(cluster, resolved, here, self._extra)
 
-    def _extra(self) -> FailoverSettings:
+    def _read_extra(self) -> FailoverSettings:
+        """Return what piranha.toml says now; what it said before, where it cannot be read or has errors there."""
         try:
             extensions = piranha_toml.load(self._paths)
         except PiranhaError as error:
             self._troubles.say("piranha.toml", str(error))
-            return FailoverSettings()
-        self._troubles.say("piranha.toml", "")
+            return self._extra
+        wrong = [each for each in extensions.errors if each.path in ("", "failover")] if extensions is not None else []
+        self._troubles.say("piranha.toml", wrong[0].located("piranha.toml") if wrong else "")
+        if wrong:
+            return self._extra
         return extensions.failover if extensions is not None else FailoverSettings()
+
+    def _digest(self) -> str:
+        return digest_of(self.running_token(), shared_token(self._extra)).hex()
 
     def _standing(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> Standing:
         return self.link.standing

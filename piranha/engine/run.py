@@ -149,7 +149,7 @@ async def _run(
             tasks.create_task(_apply_on(signals.reload, engine), name="reload"),
         ]
         if router is not None:
-            router.readiness.digest = engine.digest
+            router.running_token = lambda: engine.running_token
             ours.append(tasks.create_task(router.link.run(), name="pulse"))
             await router.link.there(PULSE_S)
         await engine.start()

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import sha256
 
 from piranha.config.diffs import diff
 from piranha.config.model import Cluster
@@ -150,10 +149,10 @@ class Engine:
         """Return what runs."""
         return self._balancer.cluster
 
-    def digest(self) -> str:
-        """Return the SHA-256 of the text that runs, hexadecimal; "" if none does."""
-        version = self._applying.version
-        return sha256(version.raw).hexdigest() if version is not None else ""
+    @property
+    def running_token(self) -> str:
+        """Return the token of the text that runs, "" if none does."""
+        return self._applying.version.token if self._applying.version is not None else ""
 
     @property
     def is_system(self) -> bool:

@@ -8,6 +8,7 @@ Rule 3: ssh runs in a thread with a hard limit of time; nothing here waits for i
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from ipaddress import ip_address
@@ -49,7 +50,7 @@ _WHOSE = {
     Outcome.PARTNER_EDITED: " The partner's was edited there, and this one was not.",
     Outcome.BOTH_EDITED: " Both were edited.",
 }
-Exchange = Callable[[Paths, Destination, bytes, float], bytes]
+Exchange = Callable[[Paths, Destination, bytes, float, threading.Event], bytes]
 
 
 class Failed(PiranhaError):
@@ -186,7 +187,11 @@ class Syncing:
             packed = pack(msgspec.json.encode(request), bodies)
         except FrameProblem as problem:
             raise Failed(Outcome.REFUSED, f"lvs.cf is too long to be sent: {problem}") from problem
-        raw = await asyncio.to_thread(self._exchange, self._paths, to, packed, within_s)
+        stop = threading.Event()
+        try:
+            raw = await asyncio.to_thread(self._exchange, self._paths, to, packed, within_s, stop)
+        finally:
+            stop.set()  # an engine that ends does not wait for a partner
         try:
             frame = unpack(raw)
             told = msgspec.json.decode(frame.header, type=PartnerAnswer)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from piranha.errors import PiranhaError
 from piranha.guard import Turn
 from piranha.ha.events import Command
-from piranha.ha.failover import Failover, Outcome, Send
+from piranha.ha.failover import Address, Failover, Outcome, Send
 from piranha.ha.machine import Announce, Clear, Drop, Finish, Take, Tell
 from piranha.ha.node import Report
 from piranha.ha.states import State
@@ -24,6 +24,7 @@ from piranha.pulse.messages import Answer, Ask, Configure, Stand
 from piranha.pulse.pair import pair_of
 from piranha.pulse.wires import TRY_AGAIN_S, Wires
 from piranha.system.boot import wall_exactly
+from piranha.system.heartbeat import HeartbeatSocket
 
 log = logging.getLogger("pulse")
 
@@ -72,10 +73,11 @@ class Heart:
         changed: Callable[[bool], None],
         sign: Sign,
         keys: Callable[[], Sequence[bytes]],
+        bind: Callable[[Address, int], HeartbeatSocket] = HeartbeatSocket,
     ) -> None:
         """`changed` is told whether the router is active, for the hooks; `keys` reads the shared keys."""
         self.failover: Failover | None = None
-        self.wires = Wires(self.readable)
+        self.wires = Wires(self.readable, bind)
         self.is_finished = asyncio.Event()
         self.said: deque[tuple[str, str]] = deque(maxlen=SAID_KEPT)
         self.told: Configure | None = None

@@ -1,7 +1,7 @@
 """active_cmd and inactive_cmd: once for each change, in the background, with a time limit (engine.md 1.14).
 
-An argument vector, split at blanks as the original does; no shell. The whole process group is ended when the time is
-over. Its exit status and what it says go to the log.
+An argument vector, split at blanks as the original does; no shell. Only a program that nobody but root can change is
+run. The whole process group is ended when the time is over. Its exit status and what it says go to the log.
 """
 
 import asyncio
@@ -9,8 +9,12 @@ import contextlib
 import logging
 import os
 import signal
+from collections.abc import Callable
 
+from piranha.config.programs import doubt_of
+from piranha.config.values import shown
 from piranha.guard import Turn
+from piranha.system.outside import way_to
 
 log = logging.getLogger("pulse")
 
@@ -18,14 +22,26 @@ LIMIT_S = 60.0
 TOLD_BYTES = 2000
 
 
+def _doubt(program: str) -> str:
+    """Return why root may not run a program that a file names, or ""."""
+    if not program.startswith("/"):
+        return f"{shown(program)} is no absolute path. Write the program with its whole path."
+    doubt = doubt_of(program, way_to(program))
+    return f"{doubt.what.message} {doubt.what.advice}" if doubt is not None else ""
+
+
 class Hooks:
     """Runs the commands of one router, one after the other: what follows an earlier change waits for its end."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, limit_s: float = LIMIT_S) -> None:
+    def __init__(
+        self, tasks: asyncio.TaskGroup, limit_s: float = LIMIT_S, doubt: Callable[[str], str] = _doubt
+    ) -> None:
+        """`limit_s`: seconds a command may take; `doubt` says why a program may not be run, or ""."""
         self.active_cmd = ""
         self.inactive_cmd = ""
         self._tasks = tasks
         self._limit_s = limit_s
+        self._doubt = doubt
         self._turn = asyncio.Lock()
         self._is_active: bool | None = None
 
@@ -45,8 +61,9 @@ class Hooks:
                 await self._run_now(keyword, words)
 
     async def _run_now(self, keyword: str, words: list[str]) -> None:
-        if not words[0].startswith("/"):
-            log.error("%s %s is not run: write the program with its whole path.", keyword, words[0])
+        doubt = self._doubt(words[0])
+        if doubt:
+            log.error("%s is not run. %s", keyword, doubt)
             return
         try:
             running = await asyncio.create_subprocess_exec(

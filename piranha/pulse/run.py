@@ -25,7 +25,7 @@ from piranha.pulse.links import Links
 from piranha.pulse.lvs import LEASE_S, Lvs
 from piranha.pulse.messages import Ask, Carried, Carry, Configure, Found, FromLvs, Shown
 from piranha.pulse.telling import redundancy
-from piranha.system import punctual, unix_socket
+from piranha.system import heartbeat_key, punctual, unix_socket
 from piranha.system.boot import monotonic, wall_at
 from piranha.system.life_sign import LifeSign
 
@@ -72,7 +72,7 @@ class Pulse:
             self._lvs.tell,
             self._changed,
             LifeSign(paths),
-            lambda: (),
+            lambda: heartbeat_key.read(paths),
         )
 
     async def serve(self, listener: socket.socket) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from piranha.errors import PiranhaError
 
 FIXED_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LOOK_S = 0.25
+"""Between two looks whether anybody still waits."""
 _CHUNK = 65536
 _ERRORS_MAX = 16 * 1024
 
@@ -34,13 +36,42 @@ class TooMuch(PiranhaError):
     """The program said more than it may, and was killed."""
 
 
-def run(words: Sequence[str], data: bytes, *, within_s: float, output_max: int, environment: Mapping[str, str]) -> Ran:
+class Stopped(PiranhaError):
+    """Nobody waits for the program any more, so it was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long a program is waited for: until `ends_at` (monotonic seconds), and while nobody sets `stop`."""
+
+    ends_at: float
+    stop: threading.Event
+
+    def next_s(self) -> float:
+        """Return how long to wait before looking again. Raises TimeoutError, Stopped."""
+        if self.stop.is_set():
+            raise Stopped("Nobody waits for it any more.")
+        left_s = self.ends_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return min(left_s, LOOK_S)
+
+
+def run(
+    words: Sequence[str],
+    data: bytes,
+    *,
+    within_s: float,
+    output_max: int,
+    environment: Mapping[str, str],
+    stop: threading.Event | None = None,
+) -> Ran:
     """Run an argument vector with `data` on its standard input, in a session of its own; return how it ended.
 
-    Raises TooLate after `within_s` seconds, TooMuch beyond `output_max` bytes of output, and OSError if it cannot be
-    started. In every case its whole process group is gone behind that.
+    Raises TooLate after `within_s` seconds, TooMuch beyond `output_max` bytes of output, Stopped soon after `stop` is
+    set, and OSError if it cannot be started. In every case its whole process group is gone behind that.
     """
-    ends_at = time.monotonic() + within_s
+    patience = _Patience(time.monotonic() + within_s, stop or threading.Event())
     with subprocess.Popen(
         list(words),
         stdin=subprocess.PIPE,
@@ -51,8 +82,8 @@ def run(words: Sequence[str], data: bytes, *, within_s: float, output_max: int, 
         start_new_session=True,
     ) as process:
         try:
-            output, errors = _heard(process, data, ends_at, output_max)
-            _wait_unreaped(process.pid, ends_at)
+            output, errors = _heard(process, data, patience, output_max)
+            _wait_unreaped(process.pid, patience)
         except TimeoutError:
             raise TooLate(f"{words[0]} did not end within {within_s:g} seconds.") from None
         finally:
@@ -63,18 +94,20 @@ def run(words: Sequence[str], data: bytes, *, within_s: float, output_max: int, 
     return Ran(status, output, errors.decode("utf-8", "replace"))
 
 
-def _wait_unreaped(pid: int, ends_at: float) -> None:
-    """Wait until a child has ended. Raises TimeoutError."""
+def _wait_unreaped(pid: int, patience: _Patience) -> None:
+    """Wait until a child has ended. Raises TimeoutError, Stopped."""
     handle = os.pidfd_open(pid)
     try:
-        if not select.select([handle], [], [], max(0.0, ends_at - time.monotonic()))[0]:
-            raise TimeoutError
+        while not select.select([handle], [], [], patience.next_s())[0]:
+            pass
     finally:
         os.close(handle)
 
 
-def _heard(process: "subprocess.Popen[bytes]", data: bytes, ends_at: float, output_max: int) -> tuple[bytes, bytes]:
-    """Feed a program and hear it until it closes both outputs. Raises TimeoutError, TooMuch."""
+def _heard(
+    process: "subprocess.Popen[bytes]", data: bytes, patience: _Patience, output_max: int
+) -> tuple[bytes, bytes]:
+    """Feed a program and hear it until it closes both outputs. Raises TimeoutError, TooMuch, Stopped."""
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     output, errors, rest = bytearray(), bytearray(), memoryview(data)
     with selectors.DefaultSelector() as selector:
@@ -84,10 +117,7 @@ def _heard(process: "subprocess.Popen[bytes]", data: bytes, ends_at: float, outp
         selector.register(process.stdout, selectors.EVENT_READ)
         selector.register(process.stderr, selectors.EVENT_READ)
         while len(selector.get_map()) > int(process.stdin in _registered(selector)):
-            left_s = ends_at - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError
-            for key, _ in selector.select(left_s):
+            for key, _ in selector.select(patience.next_s()):
                 if key.fileobj is process.stdin:
                     try:
                         rest = rest[os.write(key.fd, rest[:_CHUNK]) :] if rest else rest

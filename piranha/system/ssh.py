@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,10 +68,12 @@ class SshFailed(PiranhaError):
         self.outcome = outcome
 
 
-def exchange(paths: Paths, to: Destination, request: bytes, within_s: float = WITHIN_S) -> bytes:
+def exchange(
+    paths: Paths, to: Destination, request: bytes, within_s: float = WITHIN_S, stop: threading.Event | None = None
+) -> bytes:
     """Send a request to the partner's `piranha receive` and return the answer's bytes, FRAME_MAX at most.
 
-    Returns within `within_s`, and nothing that it started lives longer. Raises SshFailed.
+    Returns within `within_s`, or soon after `stop` is set, and nothing that it started lives longer. Raises SshFailed.
     """
     if not paths.sync_key.exists():
         raise SshFailed(
@@ -78,9 +81,11 @@ def exchange(paths: Paths, to: Destination, request: bytes, within_s: float = WI
         )
     words = [program("ssh"), *_options(paths), "-p", str(to.port), "-l", to.user, "--", to.host, "piranha receive"]
     try:
-        ran = bounded.run(words, request, within_s=within_s, output_max=FRAME_MAX, environment=ENVIRONMENT)
+        ran = bounded.run(words, request, within_s=within_s, output_max=FRAME_MAX, environment=ENVIRONMENT, stop=stop)
     except bounded.TooLate:
         raise _failed(Outcome.TOO_LATE, to, within_s=within_s) from None
+    except bounded.Stopped as problem:
+        raise SshFailed(Outcome.TOO_LATE, f"{to}: {problem}") from None
     except bounded.TooMuch as problem:
         raise SshFailed(Outcome.REFUSED, f"{to} answers nonsense: {problem}") from None
     except OSError as error:

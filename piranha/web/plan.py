@@ -12,6 +12,7 @@ from piranha.errors import (
     UnsafePlan,
 )
 from piranha.messages import CONFIRM_LEAST_S, CONFIRM_MOST_S, ApplyAnswer, Plan
+from piranha.monitoring import STATUS_ROWS_MAX, TROUBLE, StatusQuery
 from piranha.web.client import engine, opened, read_again, status, summary
 from piranha.web.furniture import moment
 from piranha.web.saving import short
@@ -121,7 +122,8 @@ def _tell(answer: ApplyAnswer) -> None:
     flash(f"{told} {_steps(len(answer.steps))}", "success")
     for step in answer.steps[:STEPS_TOLD_MAX]:
         flash(short(f"{step.step} {step.impact}".strip()), "info")
-    now = status()
+    # Of thousands of virtual servers those alone that are not well, and hardly anything of their real servers.
+    now = status(StatusQuery(only=TROUBLE, limit=str(STATUS_ROWS_MAX), servers="1"))
     refused = [each for each in now.virtual_servers if each.refused] if now is not None else []
     for each in refused[:REFUSED_TOLD_MAX]:
         flash(short(_("%(name)s is not served: %(why)s", name=each.name, why=each.refused)), "danger")

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,6 +59,7 @@ class Side:
     is_there: bool = True
     answer: Callable[[bytes], bytes] | None = None
     asked: list[bytes] = field(default_factory=list)
+    stops: list[threading.Event] = field(default_factory=list)
 
     def edit(self, text: str) -> None:
         """Write lvs.cf as somebody does it by hand."""
@@ -89,8 +91,9 @@ class Side:
 def syncing_to(here: Side, there: Side, address: str) -> Syncing:
     """Return what sends from here to there. `address` is this machine's."""
 
-    def exchange(paths: Paths, to: Destination, request: bytes, within_s: float) -> bytes:
+    def exchange(paths: Paths, to: Destination, request: bytes, within_s: float, stop: threading.Event) -> bytes:
         assert paths == here.paths
+        here.stops.append(stop)
         return there.hears(request)
 
     addresses = load(f"primary = {address}\n").cluster.primary
@@ -311,6 +314,27 @@ async def test_whatever_a_partner_answers_is_a_sentence(pair: tuple[Side, Side],
     told = await here.syncs()
     assert told.outcome is outcome
     assert told.sentence.isprintable() and len(told.sentence) < 1200
+
+
+async def test_who_does_not_wait_any_more_stops_it(pair: tuple[Side, Side]) -> None:
+    here, there = pair
+    began = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def silent(raw: bytes) -> bytes:
+        loop.call_soon_threadsafe(began.set)
+        assert here.stops[0].wait(20)
+        return b""
+
+    there.answer = silent
+    async with asyncio.TaskGroup() as tasks:
+        asking = tasks.create_task(here.syncs())
+        await began.wait()
+        assert (await asyncio.to_thread(EngineClient(here.paths.socket).status)).data_path == "embedded"
+        asking.cancel()
+    assert here.stops[0].is_set()
+    there.answer = None
+    assert (await here.syncs()).outcome is Outcome.EQUAL
 
 
 async def test_an_original_partner_is_no_partner_for_a_sync(pair: tuple[Side, Side]) -> None:

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 from piranha.ha.channels import ChannelName
-from piranha.ha.datagram import PartnerKind, Rejected, decode
+from piranha.ha.datagram import NO_KEY, PartnerKind, Rejected, decode
 from piranha.ha.events import Command
 from piranha.ha.failover import Addresses, Failover, Send
 from piranha.ha.settings import Settings
@@ -83,6 +83,34 @@ def test_a_key_is_changed_without_a_gap() -> None:
         assert scene.states == (State.ACTIVE, State.PASSIVE)
     assert scene.backup.takes == 0
     assert decode(scene.wire.sent[-1][3], (KEY,)) is Rejected.SIGNATURE
+
+
+def test_a_first_key_is_given_to_two_that_run_without_a_gap() -> None:
+    scene = Scene(has_key=False).settled()
+    for keys in ((NO_KEY, KEY), (KEY, NO_KEY), (KEY,)):
+        for name in "BP":
+            router = scene.routers["PB".index(name)]
+            assert router.failover is not None
+            router._do(router.failover.configure(router.settings, router.failover.addresses, keys, scene.now))
+            scene.run(scene.now + 7.3)
+            assert scene.states == (State.ACTIVE, State.PASSIVE), (name, keys)
+    assert scene.backup.takes == 0
+    assert decode(scene.wire.sent[-1][3], ()).unread is Rejected.SIGNATURE  # type: ignore[union-attr]
+
+
+def test_a_key_given_to_one_router_alone_makes_two_owners_which_end_when_the_other_has_it() -> None:
+    scene = Scene().settled()
+    new = (b"a new key, which is 32 bytes long",)
+    assert scene.backup.failover is not None and scene.primary.failover is not None
+    scene.backup._do(
+        scene.backup.failover.configure(scene.backup.settings, scene.backup.failover.addresses, new, scene.now)
+    )
+    scene.run(scene.now + D + K)
+    assert scene.owners == "PB", "each is silent for the other"
+    scene.primary._do(
+        scene.primary.failover.configure(scene.primary.settings, scene.primary.failover.addresses, new, scene.now)
+    )
+    assert scene.run(scene.now + K).owners == "P"
 
 
 def test_without_a_key_new_routers_know_each_other_but_prove_nothing() -> None:

@@ -144,3 +144,79 @@ def test_a_partner_that_restarts_within_deadtime_moves_nothing() -> None:
     scene.boot("B")
     assert scene.run(scene.now + 60).states == (State.ACTIVE, State.PASSIVE)
     assert scene.primary.orders() == ["Take"]
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_backup_that_left_addresses_behind_makes_an_original_primary_announce_its_own(is_told: bool) -> None:
+    scene = Scene("P", partner_is_original=is_told).settled("B")
+    scene.backup.kill(loses_power=False)
+    scene.until(lambda: scene.owners == "PB")
+    scene.run(scene.now + 20)
+    began = scene.now
+    scene.boot("B")
+    scene.run(began + 0.1)
+    assert scene.owners == "P"
+    if is_told:
+        assert scene.words("B", began)[0] is RUNNING, "said when they are down; while it is undecided it says no other"
+        assert scene.original.announced_at >= began
+    else:
+        assert RUNNING not in scene.words("B", began), "it does not know yet that its partner is an original"
+    assert scene.run(began + 60).states == (State.ACTIVE, State.PASSIVE)
+
+
+def test_a_primary_that_left_addresses_behind_does_not_make_an_original_backup_yield() -> None:
+    scene = Scene("B", partner_is_original=True).settled("P")
+    scene.primary.kill(loses_power=False)
+    scene.until(lambda: scene.owners == "PB")
+    began = scene.now
+    scene.boot("P")
+    scene.run(began + 60)
+    assert scene.states == (State.PASSIVE, State.ACTIVE)
+    assert RUNNING not in scene.words("P", began)
+
+
+@pytest.mark.parametrize("command", [Command.STOP, Command.HOLD])
+def test_a_backup_that_is_stopped_or_held_while_it_yields_still_makes_an_original_primary_announce(
+    command: Command,
+) -> None:
+    scene = Scene("P", partner_is_original=True).settled()
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = True
+    scene.until(lambda: scene.owners == "PB")
+    scene.backup.pace = replace(scene.backup.pace, drop_s=0.5)
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = False
+    scene.until(lambda: scene.backup.state is State.YIELDING)
+    scene.backup.command(command)
+    down_at = scene.until(lambda: scene.owners == "P")
+    scene.run(down_at + 0.02)
+    assert scene.words("B")[-3:] in ([RUNNING, Said.STOPPED, Said.STOPPED], [RUNNING, RUNNING, Said.STOPPED])
+    assert scene.original.announced_at >= down_at - 0.02
+
+
+@pytest.mark.parametrize("has_partner_original", [True, False])
+def test_nothing_is_said_to_be_stopped_while_addresses_of_an_earlier_life_are_still_here(
+    has_partner_original: bool,
+) -> None:
+    scene = Scene("B" if has_partner_original else "", partner_is_original=has_partner_original, monitors_links=True)
+    router = scene.primary
+    router.report = replace(router.report, public_up=False)
+    router.has_addresses = True
+    router.pace = replace(router.pace, drop_s=1000.0)
+    scene.boot("P")
+    assert router.state is State.LINK_FAULT
+    assert Said.STOPPED not in scene.run(5.0).words("P")
+    router.has_addresses = False
+    assert router.failover is not None
+    router._do(router.failover.down(1, True, scene.now))
+    assert scene.words("P")[-1] is Said.STOPPED
+
+
+def test_a_router_that_was_never_started_says_nothing_of_addresses() -> None:
+    scene = Scene()
+    scene.boot("P", Command.RELEASE)
+    scene.primary.reports(private_up=False)
+    assert scene.primary.state is State.IDLE
+    assert set(scene.run(10.0).words("P")) == {Said.HELD}
+    scene.boot("B")
+    assert scene.run(10.1).owners == "B", "its state says that it will not take them"

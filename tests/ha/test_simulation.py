@@ -10,7 +10,7 @@ from piranha.ha.states import Action, Event, Role, Row, State
 from tests.ha.simulation import PAIRS, Life, live
 from tests.ha.world import Violation
 
-CPU_SECONDS = 20.0
+CPU_SECONDS = 10.0
 """How long lives are tried here; `make simulate` tries 100,000 of them."""
 
 

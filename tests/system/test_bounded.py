@@ -3,12 +3,13 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from piranha.system.bounded import Ran, TooLate, TooMuch, run
+from piranha.system.bounded import Ran, Stopped, TooLate, TooMuch, run
 
 MEGABYTE = 1_000_000
 
@@ -58,6 +59,15 @@ def test_one_that_does_not_end_is_killed_with_its_children(closes: str, tmp_path
         python(code, within_s=1.0)
     assert time.monotonic() - began < 10
     assert all(is_gone(int(pid)) for pid in pids.read_text().split())
+
+
+@pytest.mark.parametrize("closes", ["", "os.close(1); os.close(2); "], ids=["silent", "closed"])
+def test_one_that_nobody_waits_for_any_more_is_killed_at_once(closes: str) -> None:
+    stop = threading.Event()
+    stop.set()
+    words = [sys.executable, "-I", "-c", f"import os, select; {closes}select.select([], [], [])"]
+    with pytest.raises(Stopped):
+        run(words, b"", within_s=100, output_max=10, environment={}, stop=stop)
 
 
 def test_one_that_says_too_much_is_killed() -> None:

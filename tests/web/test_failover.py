@@ -95,6 +95,7 @@ def test_what_the_engine_refused_is_told(
 
 
 def test_without_failover_nothing_can_be_asked_for(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    stand(engine, None)
     assert "That cannot be asked for now: This engine runs the embedded data path" in (
         browser.open(f"{PANEL}/failover?do=hold").text
     )
