@@ -26,7 +26,7 @@ from urllib.parse import quote
 from piranha.client import EngineClient
 from piranha.paths import Paths
 from piranha.web import create_app
-from tests.loopback_router import Router, Visitor, browser_of, listener, logged_in, router
+from tests.loopback_router import Router, Visitor, allow_files, browser_of, listener, logged_in, router
 
 RATIO_MOST = 3.0
 BYTES_MOST = 300_000
@@ -322,6 +322,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=("scale", "load", "all"), default="all")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, less time")
     given = parser.parse_args()
+    allow_files()
     is_good = given.what == "load" or scale(6 if given.quick else 40)
     if given.what != "scale":
         is_good = load(15.0 if given.quick else 120.0) and is_good

@@ -5,6 +5,7 @@ For `bench_gui`: the engine on the embedded data path, piranha-gui, and listener
 
 import contextlib
 import http.client
+import resource
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.plain_browser import PlainBrowser
 PASSWORD = "a bridge over 42 fjords"
 UP_LEAST = 0.9
 """Of the real servers: all checks begin at once, and not every one finds a free descriptor then."""
+FILES = 65_536
 READY_WITHIN_S = 180.0
 KEPT_S = 4.0
 """gunicorn keeps an idle connection for 5 s."""
@@ -66,6 +68,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port
+
+
+def allow_files() -> None:
+    """Let this process and those it starts have a descriptor for each check, as far as the system allows that."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (max(most, FILES), most):
+        with contextlib.suppress(ValueError, OSError):  # more than the system gave is for root alone
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return
 
 
 @contextlib.contextmanager

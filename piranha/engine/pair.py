@@ -1,6 +1,7 @@
 """What lvs.cf and piranha.toml say about the two routers, as pulse is told it. Thinks only.
 
-Rule 1: without a second router this one is active as soon as there is something to balance.
+Rule 1: without a second router this one is active as soon as there is something to balance; a backup that is marked
+inactive runs nothing.
 Rule 2: which of two routers this one is, its addresses say: it has that of `primary`, or that of `backup`. One that has
 neither runs nothing and says why, since its partner would not believe its heartbeats.
 """
@@ -14,6 +15,12 @@ from piranha.config.model import Address, Cluster, Host, HostName, ServiceKind
 from piranha.engine.role import address_of, has_backup
 from piranha.ha.channels import ChannelName
 from piranha.pulse.messages import ChannelRow, Configure
+
+
+NOT_OURS = (
+    "We are backup node and backup is marked inactive: this router runs nothing. "
+    "With backup_active = 1 in the lvs.cf of both routers it takes part."
+)
 
 
 def configure_of(
@@ -32,9 +39,11 @@ def configure_of(
         active_cmd=cluster.active_cmd or "",
         inactive_cmd=cluster.inactive_cmd or "",
     )
-    if not has_backup(cluster):
-        return told
     primary, backup = (address_of(host, resolved) for host in (cluster.primary, cluster.backup))
+    if not has_backup(cluster):
+        if backup in here and primary not in here:
+            return replace(told, runs=False, idle_reason=idle_reason or NOT_OURS)
+        return told
     problem = _problem(cluster, primary, backup, here)
     if primary is None or backup is None or problem:
         return replace(told, runs=False, idle_reason=idle_reason or problem)

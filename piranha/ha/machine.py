@@ -137,9 +137,12 @@ def reported(node: Node, report: Report, now: float) -> Answer:
 
 
 def configured(node: Node, settings: Settings, now: float) -> Answer:
-    """Return the router with other settings."""
+    """Return the router with other settings. A partner that it has only now could not be heard before."""
     turn = _Turn(node, now)
-    turn.node = replace(turn.node, settings=settings, says_at=min(turn.node.says_at, now + settings.keepalive_s))
+    before = turn.node
+    silent_from = now if before.settings.is_alone and not settings.is_alone else before.silent_from
+    says_at = min(before.says_at, now + settings.keepalive_s)
+    turn.node = replace(before, settings=settings, says_at=says_at, silent_from=silent_from)
     return turn.end()
 
 

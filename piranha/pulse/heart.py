@@ -74,6 +74,8 @@ class Heart:
         sign: Sign,
         keys: Callable[[], Sequence[bytes]],
         bind: Callable[[Address, int], HeartbeatSocket] = HeartbeatSocket,
+        *,
+        forces: bool = False,
     ) -> None:
         """`changed` is told whether the router is active, for the hooks; `keys` reads the shared keys."""
         self.failover: Failover | None = None
@@ -94,6 +96,7 @@ class Heart:
         self._has_table = False
         self._order = 0
         self._is_stopping = False
+        self._forces = forces
         self._last_stand: Stand | None = None
         self._tries_at = 0.0
 
@@ -175,6 +178,9 @@ class Heart:
             is_fresh = is_alone or (age_s is not None and age_s < deadtime_s)
             resumes = self._addresses.has_any and is_fresh
             self._do(self.failover.command(Command.RESUME if resumes else Command.START, self._now()))
+            if self._forces:
+                self._forces = False
+                self._do(self.failover.command(Command.TAKE_OVER, self._now()))
 
     def _read_keys(self) -> Sequence[bytes]:
         try:

@@ -36,8 +36,11 @@ LEAVES_S = 20.0
 """So long a stop waits for the addresses to go."""
 
 
-def serve(paths: Paths, options: Sequence[str] = ()) -> None:
-    """Run pulse until SIGTERM, SIGINT or SIGUSR2. `options` are more words for lvs. Raises PiranhaError."""
+def serve(paths: Paths, options: Sequence[str] = (), *, forces: bool = False) -> None:
+    """Run pulse until SIGTERM, SIGINT or SIGUSR2. `options` are more words for lvs.
+
+    `forces`: take over as soon as it runs, or ask the partner for that. Raises PiranhaError.
+    """
     try:
         paths.run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -46,7 +49,7 @@ def serve(paths: Paths, options: Sequence[str] = ()) -> None:
     punctual.prefer_this_process()
     words = [sys.executable, "-P", "-m", "piranha.cli.lvs", "--root", str(paths.root), *options]
     try:
-        asyncio.run(Pulse(paths, words).serve(listener))
+        asyncio.run(Pulse(paths, words, forces=forces).serve(listener))
     finally:
         paths.pulse_socket.unlink(missing_ok=True)
         listener.close()
@@ -55,8 +58,8 @@ def serve(paths: Paths, options: Sequence[str] = ()) -> None:
 class Pulse:
     """The parts of pulse, and who tells whom what."""
 
-    def __init__(self, paths: Paths, words: Sequence[str]) -> None:
-        """`words` start lvs."""
+    def __init__(self, paths: Paths, words: Sequence[str], *, forces: bool = False) -> None:
+        """`words` start lvs; `forces`: take over at the start."""
         self._paths = paths
         self._lvs = Lvs(words, paths.socket, monotonic, self._hear, self._lvs_came)
         self._floating = Floating(paths, monotonic)
@@ -73,6 +76,7 @@ class Pulse:
             self._changed,
             LifeSign(paths),
             lambda: heartbeat_key.read(paths),
+            forces=forces,
         )
 
     async def serve(self, listener: socket.socket) -> None:

@@ -8,7 +8,7 @@ import ctypes
 import gc
 import os
 
-_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # linux/mman.h
+_MCL_CURRENT = 1  # linux/mman.h
 
 
 def prefer_this_process() -> None:
@@ -17,6 +17,7 @@ def prefer_this_process() -> None:
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
+        # Not what is to come: with a limit on locked memory the process would get no more memory at all beyond it.
+        ctypes.CDLL(None).mlockall(_MCL_CURRENT)
     gc.collect()
     gc.freeze()

@@ -1,14 +1,18 @@
 """The pages of docs/ name every command, option and call there is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
 
 from piranha.cli import gui, main, passwd, pulse, send_arp
+from piranha.config.failover_settings import FAILOVER_KEYS
+from piranha.config.sync_settings import SYNC_KEYS
+from piranha.config.toml_values import Key
 from piranha.engine.openapi import CALLS
+from piranha.sync_messages import Outcome
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -54,3 +58,14 @@ def test_every_command_says_what_it_does_and_each_option_what_it_is_for(name: st
 def test_the_page_of_the_api_names_every_call() -> None:
     page = (DOCS / "api.md").read_text(encoding="utf-8")
     assert [f"{call.method} {call.path}" for call in CALLS if f"`{call.method} {call.path}`" not in page] == []
+
+
+@pytest.mark.parametrize("keys", [FAILOVER_KEYS, SYNC_KEYS], ids=["failover", "sync"])
+def test_the_page_of_piranha_toml_names_every_key(keys: Mapping[str, Key]) -> None:
+    page = (DOCS / "piranha-toml.md").read_text(encoding="utf-8")
+    assert [key for key in keys if f"| `{key}` |" not in page] == []
+
+
+def test_the_page_of_sync_names_every_outcome() -> None:
+    page = (DOCS / "sync.md").read_text(encoding="utf-8")
+    assert [each for each in Outcome if f"`{each}`" not in page] == []

@@ -2,8 +2,11 @@
 
 import hmac
 import inspect
+import re
 import struct
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -186,3 +189,22 @@ def test_while_a_key_changes_both_count() -> None:
 
 def test_signatures_are_compared_in_constant_time() -> None:
     assert "compare_digest" in inspect.getsource(datagram._trailer)
+
+
+def test_the_page_about_heartbeats_agrees() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "heartbeat.md").read_text(encoding="utf-8")
+    assert re.findall(r"whole(?: is|:) (\d+)", page) == [str(LENGTH)] * 2
+    places = [(int(at), int(size)) for at, size in re.findall(r"^\| (\d+) \| (\d+) \|", page, re.MULTILINE)]
+    assert places[0][0] == 4
+    for (at, size), (after, _) in pairwise([*places, (LENGTH, 0)]):
+        assert at + size == after
+    for number, state in enumerate(State, start=1):
+        assert f"{number} {state}" in page
+    for reason in Rejected:
+        assert f"| {reason} |" in page
+
+
+def test_the_page_about_heartbeats_knows_every_state() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "heartbeat.md").read_text(encoding="utf-8")
+    for state in State:
+        assert f"| {state} |" in page

@@ -181,3 +181,18 @@ def test_a_look_is_due_at_every_moment_at_which_something_happens() -> None:
         scene.run(looks[-1])
         looks.append(failover.next_at)
     assert looks == [2.0, 4.0, 6.0, 8.0]
+
+
+def test_a_word_that_comes_late_on_the_slower_channel_is_not_taken_for_news() -> None:
+    scene = Scene().settled()
+    scene.wire.qualities[0, PRIVATE].is_cut = True
+    began = scene.now
+    scene.run(began + 2 * K)
+    late = [raw for at, who, channel, raw in scene.wire.sent if at > began and who == 0 and channel is PRIVATE]
+    scene.primary.command(Command.STOP)
+    scene.run(scene.now + 0.1)
+    assert scene.backup.state is State.ACTIVE
+    for raw in late:
+        scene.inject("B", raw)
+    assert scene.backup.state is State.ACTIVE, "RUNNING was said before STOPPED"
+    assert scene.run(scene.now + 30).owners == "B"

@@ -68,6 +68,29 @@ def test_a_lone_primary_becomes_one_of_a_pair() -> None:
     assert scene.primary.orders() == ["Drop", "Take"], "the first one cleans up"
 
 
+def test_a_lone_primary_that_is_released_into_a_pair_listens_first() -> None:
+    scene = Scene()
+    scene.primary.settings = replace(scene.primary.settings, is_alone=True)
+    scene.boot("P", Command.RELEASE)
+    scene.primary.command(Command.START)
+    assert scene.run(30).owners == "P"
+    scene.primary.command(Command.STOP)
+    scene.run(31)
+    scene.primary.reports(is_well=False)
+    scene.primary.command(Command.START)
+    scene.primary.command(Command.HOLD)
+    scene.boot("B", Command.RESUME)
+    scene.run(40)
+    configured(scene, "P", is_alone=False)
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = True
+    scene.primary.reports(is_well=True)
+    scene.primary.command(Command.RELEASE)
+    assert scene.primary.state is State.PASSIVE
+    assert scene.run(40 + D - 0.01).primary.takes == 1, "what was not heard while it was alone does not count"
+    assert scene.run(40 + D + 0.01).primary.takes == 2
+
+
 def test_a_lone_primary_does_not_watch_its_links() -> None:
     scene = Scene(is_alone=True, monitors_links=True)
     scene.primary.report = replace(scene.primary.report, public_up=False, private_up=False)

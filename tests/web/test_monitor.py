@@ -253,7 +253,7 @@ def test_messages_about_many_refused_services_fit_into_a_cookie(
     assert max(len(cookie) for cookie in answer.headers.getlist("Set-Cookie")) < 4000
     text = browser.open(answer.headers["Location"]).text
     assert "Applied: lvs.cf" in text
-    assert "58 more are not served; the table says why." in text
+    assert "57 more are not served; the table says why." in text
 
 
 def test_rates_are_shown_where_the_data_path_tells_them(browser: InProcessBrowser, engine: KeeperEngine) -> None:
