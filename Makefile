@@ -91,6 +91,11 @@ bench-gui: $(VENV)/test.stamp ## every page of the GUI with 20,000 real servers 
 bench-kernel: $(VENV)/test.stamp ## programming and reading the kernel's table beside ipvsadm, in one lab kernel
 	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_kernel $(ARGS)
 
+.PHONY: bench-failover
+bench-failover: $(VENV)/test.stamp ## how long nobody serves at a failover, beside keepalived; ARGS="5 power" for less
+	@.ci/part "Debian packages" 180 .ci/apt-install
+	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_failover $(ARGS)
+
 .PHONY: fuzz
 fuzz: $(VENV)/test.stamp ## a million coverage-guided inputs for the lvs.cf language; ARGS="-runs=10000" for fewer
 	@$(BIN)/python -m tests.fuzz.fuzz_lvs_cf $(ARGS)

@@ -92,7 +92,11 @@ def answered(paths: Paths, engine: EngineClient, raw: bytes) -> bytes:
             raise _Refused(Outcome.OTHER_VERSION, f"There is no {request.verb!r:.40} here.")
     except PiranhaError as error:
         answer, body = PartnerAnswer(problem=str(_outcome_of(error)), sentence=_sentence_of(error)), ()
-    return pack(msgspec.json.encode(_with_keys(paths, answer)), body)
+    try:
+        return pack(msgspec.json.encode(_with_keys(paths, answer)), body)
+    except FrameProblem as problem:
+        sentence = f"The copy here does not fit into an answer. {problem}"
+        return pack(msgspec.json.encode(PartnerAnswer(problem=str(Outcome.REFUSED), sentence=sentence)))
 
 
 def _request(raw: bytes) -> tuple[PartnerRequest, Frame]:

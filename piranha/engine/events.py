@@ -37,6 +37,12 @@ BATCH = 200
 LOOK_S = 1.0
 """How often what is held is looked at."""
 SENTENCE_MAX = 1000
+_ASCII = bytes(range(128))
+_PLAIN_WITHOUT_CASE = (
+    *(b"\xc3\x9f", b"\xc4\xb0", b"\xc5\x89", b"\xc5\xbf"),
+    *(b"\xc7\xb0", b"\xe1\xba", b"\xe2\x84\xaa", b"\xef\xac"),
+)
+"""How letters begin, in UTF-8, that have a plain one in them without their case: the sign of Kelvin, ligatures."""
 _PLAIN = re.compile(r"[ !#-\[\]-~]+")
 
 
@@ -234,14 +240,19 @@ def _together(held: Held[EngineEvent]) -> EngineEvent:
 def _line_filter(choice: questions.Choice) -> Callable[[bytes], bool] | None:
     """Return what says of lines of the file whether they may be wanted; None: there is nothing to tell it by."""
     kinds = tuple(f'"{kind}"'.encode() for kind in choice.kinds)
-    # Another letter may be written as an escape, or be the same without its case.
+    # Another letter may be written as an escape.
     text = choice.text.encode() if _PLAIN.fullmatch(choice.text) else b""
     if not kinds and not text:
         return None
-    return lambda lines: (
-        (not kinds or any(kind in lines for kind in kinds))
-        and (not text or not lines.isascii() or text in lines.lower())
-    )
+    return lambda lines: (not kinds or any(kind in lines for kind in kinds)) and (not text or _may_have(text, lines))
+
+
+def _may_have(text: bytes, lines: bytes) -> bool:
+    """Say whether a text of plain letters, without case, may be in lines."""
+    if text in lines.lower():
+        return True
+    strange = b"" if lines.isascii() else lines.translate(None, _ASCII)
+    return any(letter in strange for letter in _PLAIN_WITHOUT_CASE)
 
 
 def _is_about(event: EngineEvent, about: str) -> bool:

@@ -69,9 +69,10 @@ class PulseLink:
         self._stand = _UNHEARD
         self._shown: Shown | None = None
         self._number = 0
-        self._waiting: dict[int, asyncio.Future[FromPulse]] = {}
+        self._waiting: dict[int, asyncio.Future[FromPulse | None]] = {}
         self._configured: Configure | None = None
         self._carry: Carry | None = None
+        self._unanswered = 0
         self._lost_at: float | None = None
         self._there = asyncio.Event()
 
@@ -150,6 +151,7 @@ class PulseLink:
         while True:
             with Turn("Telling pulse how the balancer does"):
                 self._tell(self._found())
+            self._give_up_if_due()
             await asyncio.sleep(FOUND_S)
 
     async def _connection(self) -> None:
@@ -162,16 +164,20 @@ class PulseLink:
         try:
             # A pulse that is new knows nothing. What to carry is told anew behind a turn: orders have new numbers.
             self._carry = None
+            self._unanswered = 0
             if self._configured is not None:
+                self._unanswered = self._configured.number
                 self._tell(self._configured)
             self._tell(self._found())
             await self._read(reader)
         finally:
             self._writer = None
-            self._lost_at = self._now()
+            if self._lost_at is None:
+                self._lost_at = self._now()
             self._there.clear()
             for waiting in self._waiting.values():
-                waiting.cancel()
+                if not waiting.done():
+                    waiting.set_result(None)
             writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -191,15 +197,15 @@ class PulseLink:
     def _hear(self, message: FromPulse) -> None:
         match message:
             case Stand():
-                self._lost_at = None
                 self._there.set()
+                if self._unanswered not in (0, message.number):
+                    return  # a pulse that is new does not know yet what it was told: the table stays until it does
+                self._unanswered = 0
+                is_back, self._lost_at = self._lost_at is not None, None
                 before, self._stand = self._stand, message
                 self._answer(message.number, message)
-                if (before.order, before.is_active, before.reason) != (
-                    message.order,
-                    message.is_active,
-                    message.reason,
-                ):
+                stood, stands = ((each.order, each.is_active, each.reason) for each in (before, message))
+                if is_back or stood != stands:
                     self._turned()
             case Carried() | Answer():
                 self._answer(message.number, message)
@@ -214,7 +220,7 @@ class PulseLink:
     async def _ask(self, message: Configure | Carry | Ask) -> FromPulse | None:
         if self._writer is None:
             return None
-        waiting: asyncio.Future[FromPulse] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[FromPulse | None] = asyncio.get_running_loop().create_future()
         self._waiting[message.number] = waiting
         self._tell(message)
         try:
@@ -223,10 +229,6 @@ class PulseLink:
         except TimeoutError:
             log.error("pulse did not answer within %g s.", ANSWER_S)
             return None
-        except asyncio.CancelledError:
-            if not waiting.cancelled():
-                raise
-            return None  # it went away
         finally:
             self._waiting.pop(message.number, None)
 
@@ -238,7 +240,8 @@ class PulseLink:
         told = self._configured
         if self._lost_at is None or not self._stand.is_active or told is None or told.is_alone:
             return
-        if self._now() - self._lost_at > max(told.deadtime_s - told.keepalive_s, told.keepalive_s / 2):
+        # The last heartbeat may have gone keepalive before; a quarter of it is for removing them.
+        if self._now() - self._lost_at > max(told.deadtime_s - 1.25 * told.keepalive_s, told.keepalive_s / 2):
             log.error("pulse did not come back: the floating addresses go, so that the partner can take them.")
             self._stand = Stand(0, self._stand.order, False, "pulse is gone, so this router is passive.")
             self._orphaned()

@@ -32,7 +32,9 @@ class Redundancy:
         """Have pulse do what an operator wants. Raises EditRefused where there is no pulse."""
         async with self.audit.entry("failover", caller, str(request.command)) as told:
             if self.link is None:
-                raise EditRefused("", "command", "There is no failover here: the embedded data path has no second router.")
+                raise EditRefused(
+                    "", "command", "There is no failover here: the embedded data path has no second router."
+                )
             answer = await self.link.ask(request.command)
             told.reason = " ".join(answer.sentences)
         log.warning("%s: %s, by %s", request.command, told.reason, caller)

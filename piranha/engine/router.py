@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
 
+from msgspec.structs import replace
+
 from piranha.config.failover_settings import FailoverSettings
 from piranha.config.model import Address, Cluster, HostName
 from piranha.config.shared_part import digest_of, shared_token
@@ -35,6 +37,8 @@ log = logging.getLogger("lvs")
 
 LOOKS_EVERY_S = 3.0
 """How often a router that has neither address of the pair looks whether it has one now."""
+AHEAD_MOST_S = 60.0
+"""So long pulse may know what runs next before it runs: names are asked for, first checks are awaited."""
 
 
 class Router:
@@ -56,6 +60,8 @@ class Router:
         self._troubles = SaidOnce(log)
         self._balancer: Balancer | None = None
         self._told: tuple[Cluster, Mapping[HostName, Address]] | None = None
+        self._last: Configure | None = None
+        self._ahead_until = 0.0
         self._looks_at = 0.0
 
     def balancer(self, tasks: asyncio.TaskGroup) -> Balancer:
@@ -66,7 +72,7 @@ class Router:
             monotonic,
             store=self.store,
             standing_in=self._standing,
-            before_switch=self.configure,
+            before_switch=self.configure_ahead,
             after_turn=self._follow,
         )
         self.readiness.balancer = self._balancer
@@ -82,15 +88,28 @@ class Router:
         await self.settings.restore()
         await self.tuning.restore()
 
+    async def configure_ahead(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
+        """Tell pulse what will run in a moment; turns of what runs until then do not undo it."""
+        self._ahead_until = monotonic() + AHEAD_MOST_S
+        await self.configure(cluster, resolved)
+
     async def configure(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
         """Tell pulse what a cluster says about the pair, and learn what this router is in it."""
         self._told, self._looks_at = (cluster, resolved), monotonic() + LOOKS_EVERY_S
-        await self.link.configure(self._configure_of(cluster, resolved))
+        self._last = self._configure_of(cluster, resolved)
+        await self.link.configure(self._last)
 
     def _configure_of(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> Configure:
+        if cluster == Cluster() and self._last is not None:
+            # Stopped: the partner goes on hearing that this router does not take over.
+            return replace(self._last, runs=False, idle_reason="Nothing is to be balanced.")
         try:
             here = _addresses_here()
         except PiranhaError as error:
+            if self._last is not None:
+                log.error("%s What pulse was told of the pair stays.", error)
+                self._told = None
+                return self._last
             reason = f"{error} Which router this is is not known, so it stays passive."
             return Configure(0, False, reason)
         self._extra = self._read_extra()
@@ -123,7 +142,11 @@ class Router:
         balancer = self._balancer
         assert balancer is not None
         is_new = self._told is None or self._told[0] is not balancer.cluster or self._told[1] != resolved
-        if is_new or (not self.link.standing.is_active and monotonic() >= self._looks_at):
+        if self._told is not None and self._told[0] is balancer.cluster:
+            self._ahead_until = 0.0
+        if monotonic() < self._ahead_until:
+            pass
+        elif is_new or (not self.link.standing.is_active and monotonic() >= self._looks_at):
             await self.configure(balancer.cluster, resolved)
         is_active = balancer.standing.is_active
         await self.settings.follow(balancer.cluster, is_active)
@@ -131,7 +154,9 @@ class Router:
         wanted, unusable = wanted_addresses(carried, resolved)
         draining = tuple(sorted(str(each) for each in balancer.draining_addresses)) if is_active else ()
         carry = Carry(0, 0, rows_of(wanted), refused_rows_of(unusable), draining)
-        await self.link.carry(carry, waits=not wanted)
+        # A turn that was made for another standing is of no use: one for this standing follows.
+        if is_active is self.link.standing.is_active:
+            await self.link.carry(carry, waits=not wanted)
 
 
 def _addresses_here() -> Collection[Address]:

@@ -134,15 +134,17 @@ class Syncing:
             sentence = f"Both routers have the same lvs.cf: serial_no {_number(here)}, {here.token[:12]}."
             self._receiving.note_shared(here.shared_token)
             return replace(answer, outcome=Outcome.EQUAL, sentence=sentence)
-        name = f"lvs.cf of {to}"
+        return await asyncio.to_thread(self._different, answer, here, there, saved.document.text, frame.bodies[0])
+
+    def _different(self, answer: SyncAnswer, here: CopyState, there: CopyState, ours: str, theirs: bytes) -> SyncAnswer:
+        """Return how two copies differ; with long files that takes its time."""
+        partner = answer.partner
         return replace(
             answer,
             outcome=Outcome.DIFFERENT,
-            sentence=_difference(here, there, str(to)) + _WHOSE[await asyncio.to_thread(self._whose_edit, here, there)],
-            diff=diff(decode(frame.bodies[0]), saved.document.text, name, str(self._paths.lvs_cf)),
-            shared_diff=diff(
-                there.shared_text, here.shared_text, f"piranha.toml of {to}", str(self._paths.piranha_toml)
-            ),
+            sentence=_difference(here, there, partner) + _WHOSE[self._whose_edit(here, there)],
+            diff=diff(decode(theirs), ours, f"lvs.cf of {partner}", str(self._paths.lvs_cf)),
+            shared_diff=diff(there.shared_text, here.shared_text, "its piranha.toml", str(self._paths.piranha_toml)),
         )
 
     async def _sent(self, request: SyncRequest, answer: SyncAnswer) -> SyncAnswer:
@@ -186,7 +188,7 @@ class Syncing:
         try:
             packed = pack(msgspec.json.encode(request), bodies)
         except FrameProblem as problem:
-            raise Failed(Outcome.REFUSED, f"lvs.cf is too long to be sent: {problem}") from problem
+            raise Failed(Outcome.REFUSED, f"What is to be sent is too long. {problem}") from problem
         stop = threading.Event()
         try:
             raw = await asyncio.to_thread(self._exchange, self._paths, to, packed, within_s, stop)

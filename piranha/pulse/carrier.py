@@ -2,6 +2,7 @@
 
 Rule 1: addresses come behind the table: an order to take them is done when lvs says that the table for it is there.
 Rule 2: the last order holds. One that was taken back meanwhile is never done, nor reported.
+Rule 3: addresses are down when none is there: what could not be removed is tried again, and not reported before.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from piranha.pulse.floating import Floating
 from piranha.pulse.messages import Carry, addresses_of, refused_of, wanted_of
 
 NOTHING = Carry(0, 0)
+TRY_AGAIN_S = 0.5
 
 
 class Carrier:
@@ -26,9 +28,10 @@ class Carrier:
         self._order = 0
         self._takes = False
         self._drops = False
+        self._had_any = False
         self._is_new = False
         self._latest = NOTHING
-        self._acknowledged = 0
+        self._numbers: list[int] = []
 
     def take(self, order: int) -> None:
         """Have the addresses, as soon as their table is there."""
@@ -38,17 +41,25 @@ class Carrier:
     def drop(self, order: int) -> None:
         """Have none, and report it."""
         self._order, self._takes, self._drops = order, False, True
+        self._had_any = self._had_any or self._floating.has_any
+        # At once, and not behind a question for second owners that is under way.
+        self._floating.want_none()
         self._woken.set()
 
     def carry(self, wanted: Carry) -> None:
         """Take note of what lvs wants carried, whose table is there."""
         self._latest = wanted
+        self._numbers.append(wanted.number)
         self._woken.set()
 
     async def run(self) -> None:
         """Do what is ordered, until cancelled."""
         while True:
-            await self._woken.wait()
+            try:
+                async with asyncio.timeout(TRY_AGAIN_S if self._drops else None):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
             self._woken.clear()
             with Turn("A change of the floating addresses"):
                 await self.turn()
@@ -56,11 +67,11 @@ class Carrier:
     async def turn(self) -> None:
         """Do what is ordered now."""
         order, latest = self._order, self._latest
+        numbers, self._numbers = self._numbers, []
         if self._drops:
-            had_any = self._floating.has_any
             await self._floating.follow(())
-            if self._drops and order == self._order:
-                self._drops = False
+            if self._drops and order == self._order and not self._floating.has_any:
+                had_any, self._drops, self._had_any = self._had_any, False, False
                 self._down(order, had_any)
         elif self._takes and latest.order == order:
             await self._floating.follow(
@@ -71,6 +82,5 @@ class Carrier:
             )
             if self._order == order:
                 self._is_new = False
-        if latest.number > self._acknowledged:
-            self._acknowledged = latest.number
-            self._carried(latest.number)
+        for number in numbers:
+            self._carried(number)

@@ -133,7 +133,8 @@ class Floating:
         asked before new ones are claimed if that is false, as at a takeover, where each moment counts.
         """
         followed = (tuple(wanted), tuple(unusable), frozenset(draining))
-        if self._is_over or followed == self._followed:
+        is_done = followed == self._followed and (bool(wanted) or not self._owned)
+        if self._is_over or is_done:
             return
         with Turn("Following the floating addresses of what runs"):
             # Before it is our turn: what is yielded while others are asked for is not claimed any more.
@@ -144,6 +145,12 @@ class Floating:
             await self._announcer.send_due()
             self._listen()
         self._woken.set()
+
+    def want_none(self) -> None:
+        """Claim and announce nothing more from this moment on; `follow` takes away what is there."""
+        self._followed = (), (), frozenset()
+        self._wanted, self._unusable = (), ()
+        self._announcer.keep(())
 
     def announce_again(self) -> None:
         """Announce all that is carried anew: neighbours may have believed another router."""

@@ -3,15 +3,17 @@
 Rule 1: nothing here waits. Heartbeats go out when they are due, whatever the addresses, lvs or a hook are doing.
 Rule 2: what waits in the sockets is read before time is looked at, so that a late look takes nobody for dead.
 Rule 3: an order about the addresses goes to the carrier, which reports when they are down; the table is lvs's.
+Rule 4: a partner that lvs.cf names no more is still spoken to and heard: what is said to it last, it waits for.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from piranha.errors import PiranhaError
 from piranha.guard import Turn
@@ -113,13 +115,18 @@ class Heart:
             log.error("What lvs.cf says about the two routers cannot be used: %s", problem)
             return
         self.told = told
+        if not pair.ways and self.wires.ways:
+            pair = replace(pair, ways=dict(self.wires.ways), port=self.wires.port)
         keys = self._read_keys()
+        if not told.runs:
+            self._stop_running()  # with the settings it had: a lone primary would first take the addresses
         self.wires.follow(pair)
         if self.failover is None:
             self.failover = Failover(pair.settings, pair.addresses, self._nonce, self._now(), keys)
         else:
             self._do(self.failover.configure(pair.settings, pair.addresses, keys, self._now()))
         self._start_or_stop(told, pair.settings.is_alone, pair.settings.deadtime_s)
+        self._schedule()  # a channel that could not be opened is tried again, whatever failover does
         self._tell_lvs(told.number)
 
     def asked(self, ask: Ask) -> Answer:
@@ -134,8 +141,17 @@ class Heart:
 
     def reported(self, report: Report) -> None:
         """Take note of what was found out about this router."""
-        if self.failover is not None and report != self.failover.node.report:
-            self._do(self.failover.report(report, self._now()))
+        if self.failover is None or report == self.failover.node.report:
+            return
+        if self.failover.node.settings.monitors_links:
+            before = self.failover.node.report
+            for nic, was_up, is_up in (
+                ("Primary", before.public_up, report.public_up),
+                ("Private", before.private_up, report.private_up),
+            ):
+                if was_up is not is_up:
+                    log.warning("%s NIC: link %s", nic, "up" if is_up else "down")
+        self._do(self.failover.report(report, self._now()))
 
     def down(self, order: int, were_any: bool) -> None:
         """The addresses are down, as an order wanted."""
@@ -171,8 +187,7 @@ class Heart:
         if self._is_stopping:
             return
         if not told.runs:
-            if self.state is not State.IDLE or self._addresses.has_any:
-                self._do(self.failover.command(Command.STOP, self._now()))
+            self._stop_running()
         elif self.state is State.IDLE:
             age_s = self._sign.age_s()
             is_fresh = is_alone or (age_s is not None and age_s < deadtime_s)
@@ -181,6 +196,10 @@ class Heart:
             if self._forces:
                 self._forces = False
                 self._do(self.failover.command(Command.TAKE_OVER, self._now()))
+
+    def _stop_running(self) -> None:
+        if self.failover is not None and (self.state is not State.IDLE or self._addresses.has_any):
+            self._do(self.failover.command(Command.STOP, self._now()))
 
     def _read_keys(self) -> Sequence[bytes]:
         try:
@@ -259,7 +278,7 @@ class Heart:
 
     def _tell_lvs(self, number: int) -> None:
         self._last_stand = self._stand_now()
-        self._stand(replace(self._last_stand, number=number))
+        self._stand(structs.replace(self._last_stand, number=number))
 
     def _stand_now(self) -> Stand:
         if self._has_table:

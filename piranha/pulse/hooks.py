@@ -55,6 +55,11 @@ class Hooks:
         if words:
             self._tasks.create_task(self._run(keyword, words), name=keyword)
 
+    async def end(self) -> None:
+        """Wait until those that were started have ended."""
+        async with self._turn:  # its waiters have their turn in the order in which they came
+            pass
+
     async def _run(self, keyword: str, words: list[str]) -> None:
         async with self._turn:
             with Turn(keyword):

@@ -1,6 +1,7 @@
 """Which interface carries each heartbeat address, and whether its link is up (engine.md 1.13).
 
-Read at every change that the kernel tells of. An address on no interface, and a link that cannot be read, count as up:
+Read at every change that the kernel tells of and that may concern them: a takeover adds addresses by the thousand, and
+each reading takes time. An address on no interface, and a link that cannot be read, count as up:
 only what is known to be down takes a router out.
 """
 
@@ -13,7 +14,7 @@ from piranha.config.model import Address
 from piranha.errors import PiranhaError
 from piranha.guard import Turn
 from piranha.said_once import SaidOnce
-from piranha.system.addresses import ChangeWatch, RouterAddresses
+from piranha.system.addresses import AddressChanged, Change, ChangeWatch, RouterAddresses
 
 log = logging.getLogger("pulse")
 
@@ -43,19 +44,24 @@ class Links:
         self._watch_of = watch
         self._watch: ChangeWatch | None = None
         self._found: Mapping[Address, Carrying] = {}
+        self._asked: set[Address] = set()
         self._troubles = SaidOnce(log)
 
     def of(self, address: Address) -> Carrying:
         """Return what carries an address."""
+        self._asked.add(address)
         return self._found.get(address, UNKNOWN)
 
     def open(self) -> None:
-        """Read what there is, and hear of changes from now on, in this event loop."""
+        """Read what there is, and hear of changes from now on, in this event loop; nothing if that is so already."""
+        if self._watch is not None:
+            return
         try:
             self._watch = self._watch_of()
         except PiranhaError as error:
             self._troubles.say("watch", f"Changes of links are not heard: {error}")
         else:
+            self._troubles.say("watch", "")
             asyncio.get_running_loop().add_reader(self._watch.fileno(), self._hear)
         self.read()
 
@@ -86,5 +92,16 @@ class Links:
 
     def _hear(self) -> None:
         with Turn("Hearing of links"):
-            if self._watch is not None and self._watch.changes():
+            if self._watch is None:
+                return
+            try:
+                changes = self._watch.changes()
+            except PiranhaError as error:
+                self._troubles.say("watch", f"Changes of links are not heard: {error}")
+                self.close()  # it is opened anew, and everything read, by the next `open`
+                return
+            if any(self._concerns_us(each) for each in changes):
                 self.read()
+
+    def _concerns_us(self, change: Change) -> bool:
+        return not isinstance(change, AddressChanged) or change.address.held.address in self._asked

@@ -48,11 +48,8 @@ def serve(paths: Paths, options: Sequence[str] = (), *, forces: bool = False) ->
     listener = unix_socket.listen(paths.pulse_socket, mode=0o600, what="pulse")
     punctual.prefer_this_process()
     words = [sys.executable, "-P", "-m", "piranha.cli.lvs", "--root", str(paths.root), *options]
-    try:
+    with listener:
         asyncio.run(Pulse(paths, words, forces=forces).serve(listener))
-    finally:
-        paths.pulse_socket.unlink(missing_ok=True)
-        listener.close()
 
 
 class Pulse:
@@ -84,7 +81,7 @@ class Pulse:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._terminate, number)
-        loop.add_signal_handler(signal.SIGHUP, self._lvs.send, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._lvs.reload)
         loop.add_signal_handler(signal.SIGUSR2, self._leave)
         async with asyncio.TaskGroup() as tasks:
             self._hooks = Hooks(tasks)
@@ -98,11 +95,16 @@ class Pulse:
             ]
             await self._stop.wait()
             await self._end()
+            # While it is still answered: afterwards it may be another pulse's.
+            self._paths.pulse_socket.unlink(missing_ok=True)
             for task in ours:
                 task.cancel()
 
     async def _end(self) -> None:
-        if not self._leaves:
+        if self._leaves:
+            assert self._hooks is not None
+            await self._hooks.end()  # heartbeats go on until this process ends: then the partner counts
+        else:
             self._heart.stop()
             try:
                 async with asyncio.timeout(LEAVES_S):
@@ -129,6 +131,7 @@ class Pulse:
             case Configure():
                 assert self._hooks is not None
                 self._hooks.active_cmd, self._hooks.inactive_cmd = message.active_cmd, message.inactive_cmd
+                self._links.read()
                 self._report()
                 self._heart.configured(message)
                 self._report()
@@ -159,12 +162,13 @@ class Pulse:
         found, silent_s = self._found, self._lvs.silent_s
         is_there = silent_s < LEASE_S
         reason = found.reason if is_there else f"lvs said nothing for {silent_s:.0f} s"
+        is_alone = self._heart.told is not None and self._heart.told.is_alone  # then nobody else could serve
         ways = {str(name): self._links.of(way.own).is_up for name, way in self._heart.wires.ways.items()}
         self._heart.reported(
             Report(
                 public_up=ways.get("public") is not False,
                 private_up=ways.get("private") is not False,
-                is_well=found.is_well and is_there,
+                is_well=(found.is_well and is_there) or is_alone,
                 is_ready=found.is_ready and is_there,
                 reason=reason,
                 digest=bytes.fromhex(found.digest) or bytes(32),
@@ -182,8 +186,9 @@ class Pulse:
                 pass
             self._heart.news.clear()
             with Turn("Telling how failover stands"):
+                self._lvs.look()
+                self._links.open()
                 self._report()
-                self._lvs.end_silent()
                 self._show()
 
     def _show(self) -> None:

@@ -38,6 +38,11 @@ class Wires:
         return self._pair.ways if self._pair is not None else {}
 
     @property
+    def port(self) -> int:
+        """Return the port of both routers, 0 before there is a pair."""
+        return self._pair.port if self._pair is not None else 0
+
+    @property
     def misses_any(self) -> bool:
         """Say whether a channel has no socket."""
         return bool(self.ways.keys() - self._sockets.keys())

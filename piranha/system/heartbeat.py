@@ -28,7 +28,10 @@ class HeartbeatSocket:
         self.own, self.port = own, port
         self.trouble = ""
         is_six = own.version == 6
-        self._socket = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise PiranhaError(f"failed to create UDP socket: {error.strerror}.") from error
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)

@@ -156,21 +156,22 @@ def show() -> ResponseReturnValue:
         try:
             if request.args.get("as") == "file":
                 return _file(engine().version(number))
-            version = version_text(number)
-            earlier = next((each.number for each in engine().history().versions if each.number < number), None)
+            kept = engine().history()
+            version = version_text(number, kept)
+            earlier = next((each.number for each in kept.versions if each.number < number), None)
         except EditRefused as trouble:
             abort(404, trouble.sentence)
         except (EngineUnavailable, NotPermitted, ConfigUnavailable) as trouble:
             problem = str(trouble)
-    lines = version.text.split("\n") if version is not None else []
+    text = version.text if version is not None else ""
     return render_template(
         "history_version.html",
         number=number,
         version=version,
         earlier=earlier,
         problem=problem,
-        text="\n".join(lines[:TEXT_LINES_MAX]),
-        cut=max(0, len(lines) - TEXT_LINES_MAX),
+        text="\n".join(text.split("\n", TEXT_LINES_MAX)[:TEXT_LINES_MAX]),
+        cut=max(0, text.count("\n") + 1 - TEXT_LINES_MAX),
         marks=marks(),
         how_words=how_words(),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from piranha.messages import SavedConfig, VersionText
+from piranha.messages import History, SavedConfig, VersionText
 from piranha.web.client import engine, summary
 
 KEPT = 4
@@ -16,9 +16,10 @@ KEPT = 4
 Text = TypeVar("Text", VersionText, SavedConfig)
 
 
-def version_text(number: int) -> VersionText:
-    """Return a version with its text. Raises what the engine raises."""
-    info = next((each for each in engine().history().versions if each.number == number), None)
+def version_text(number: int, history: History | None = None) -> VersionText:
+    """Return a version with its text. `history`: what is kept, if that is known. Raises what the engine raises."""
+    kept = (history or engine().history()).versions
+    info = next((each for each in kept if each.number == number), None)
     ask = partial(engine().version, number)
     return ask() if info is None else replace(_once(_versions, info.token, ask), info=info)
 

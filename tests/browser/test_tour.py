@@ -6,12 +6,16 @@ wrong, when an Apply waits for its confirmation, when nothing is there yet.
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from piranha.monitoring import FailoverAnswer
 from piranha.status import RunState
+from piranha.sync_messages import CopyState, Outcome, SyncAnswer
+from tests import pairs
 from tests.browser.full_gui import FullGui
 from tests.browser.tour import LIGHT, LOOKS, SMALL, Tour
 from tests.web.conftest import PASSWORD
@@ -21,6 +25,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 OPEN = ("pages.welcome", "pages.about_login", "auth.login")
 """Pages that are the same whoever looks; logged in, they lead on or say less."""
 SHORT = (LIGHT, SMALL)
+BOTH_EDITED = SyncAnswer(
+    Outcome.BOTH_EDITED,
+    "192.0.2.12 has serial_no 40, this router 41. Both were edited. Nothing was sent.",
+    "192.0.2.12",
+    CopyState("a" * 64, 41, "a" * 64, 41, "", "", "d" * 64),
+    CopyState("b" * 64, 40, "c" * 64, 39, "", "", "e" * 64),
+    diff="--- lvs.cf of 192.0.2.12\n+++ lvs.cf\n@@ -1 +1 @@\n-serial_no = 40\n+serial_no = 41\n",
+)
 
 
 @pytest.fixture
@@ -125,6 +137,27 @@ def silent_engine(gui: FullGui, tour: Tour) -> None:
         tour.look(f"silent {address}", SHORT)
 
 
+def pair_in_trouble(gui: FullGui, tour: Tour) -> None:
+    """Let the two routers not be well, and what is asked of them be refused."""
+    for name, status in {"bad": pairs.BAD, "unheard": pairs.UNHEARD, "original": pairs.ORIGINAL}.items():
+        gui.engine.beside |= {"redundancy": status, "role": pairs.role_of(status)}
+        tour.open("/secure/redundancy")
+        tour.look(f"pair {name}")
+    status = replace(pairs.passive(), partner=pairs.UNHEARD.partner)
+    gui.engine.beside |= {"redundancy": status, "role": pairs.role_of(status)}
+    tour.open("/secure/redundancy/failover?do=hold")
+    tour.look("pair hold")
+    gui.engine.failover = FailoverAnswer(False, ("not held: this router is active",))
+    assert tour.press("HOLD") == 409
+    tour.look("pair refused", SHORT)
+    gui.engine.sync = BOTH_EDITED
+    tour.open("/secure/redundancy/sync")
+    assert tour.press("SYNC") == 409
+    tour.look("pair edited there")
+    tour.open("/secure/control")
+    tour.look("pair unknown", SHORT)
+
+
 def stopped(gui: FullGui, tour: Tour) -> None:
     """Let nothing run."""
     gui.engine.state, gui.engine.reason = RunState.IDLE, "no virtual server is active"
@@ -165,7 +198,7 @@ def strange_form(gui: FullGui, tour: Tour) -> None:
 
 @pytest.mark.parametrize(
     "situation",
-    [sent_wrong, waiting, silent_engine, stopped, nothing_yet, strange_form],
+    [sent_wrong, waiting, silent_engine, pair_in_trouble, stopped, nothing_yet, strange_form],
     ids=lambda each: each.__name__,
 )
 def test_what_a_page_says_when_something_is_unusual(

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piranha import sync_frames
 from piranha.cli.receiving import answered
 from piranha.client import EngineClient
 from piranha.config.load import load, token_of
@@ -335,6 +336,21 @@ async def test_who_does_not_wait_any_more_stops_it(pair: tuple[Side, Side]) -> N
     assert here.stops[0].is_set()
     there.answer = None
     assert (await here.syncs()).outcome is Outcome.EQUAL
+
+
+async def test_what_is_too_long_for_a_frame_is_told_on_either_side(
+    pair: tuple[Side, Side], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = pair
+    here.edit(TEXT.replace("# the pair\n", ""))
+    monkeypatch.setattr(sync_frames, "BODY_MAX", len(TEXT) - 1)
+    told = await here.syncs()
+    assert told.outcome is Outcome.REFUSED and "does not fit into an answer. A part of it is too long." in told.sentence
+    monkeypatch.setattr(sync_frames, "BODY_MAX", len(TEXT))
+    here.edit(TEXT + "# more\n")
+    told = await here.syncs()
+    assert told.outcome is Outcome.REFUSED and "to be sent is too long" in told.sentence
+    assert there.config() == TEXT
 
 
 async def test_an_original_partner_is_no_partner_for_a_sync(pair: tuple[Side, Side]) -> None:

@@ -46,6 +46,18 @@ def test_recordings_of_an_earlier_life_do_not_keep_a_router_passive() -> None:
     assert scene.backup.failover.rejected[Rejected.ECHO] == D * 10
 
 
+def test_recordings_do_not_make_a_dead_partner_live() -> None:
+    scene = Scene().settled()
+    recorded = [raw for _, who, _, raw in scene.wire.sent if who == 0]
+    last = max(at for at, who, _, _ in scene.wire.sent if who == 0)
+    scene.primary.kill(loses_power=True)
+    for step in range(1, int(D) * 4):
+        scene.run(last + step / 4)
+        scene.inject("B", recorded[-1 - step % 4])
+    assert scene.run(last + D - 0.01).owners == ""
+    assert scene.run(last + D + 0.01).owners == "B"
+
+
 def test_two_new_boots_know_each_other_after_three_datagrams() -> None:
     scene = Scene()
     scene.boot("B")

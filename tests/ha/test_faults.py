@@ -91,8 +91,10 @@ def test_a_lost_link_without_a_partner_moves_nothing() -> None:
     assert scene.run(60).states[0] is State.ACTIVE
 
 
-def test_a_link_that_is_lost_for_a_moment_moves_nothing() -> None:
+@pytest.mark.parametrize("phase_s", [0.0, 0.5, 1.0, 1.5])
+def test_a_link_that_is_lost_for_a_moment_moves_nothing(phase_s: float) -> None:
     scene = watched()
+    scene.run(scene.now + phase_s)
     link(scene, "P", is_up=False)
     scene.run(scene.now + K / 2 - 0.1)
     link(scene, "P", is_up=True)
@@ -257,6 +259,24 @@ def test_a_report_of_addresses_that_were_ordered_back_meanwhile_is_ignored() -> 
     assert router.state is State.ACTIVE
 
 
+def test_a_late_report_of_an_earlier_order_does_not_mean_that_the_last_one_is_done() -> None:
+    scene = Scene().settled()
+    router = scene.primary
+    router.pace = SLOW_DROP
+    router.command(Command.HAND_OVER)
+    assert router.failover is not None
+    number = router.failover.node.order
+    scene.backup.reports(is_well=False)
+    scene.run(scene.now + K)
+    assert router.state is State.ACTIVE
+    router.command(Command.STOP)
+    began = scene.now
+    router._do(router.failover.down(number, True, scene.now))
+    assert router.failover.node.owns
+    assert set(scene.run(began + K + 0.1).words("P", began)) == {Said.RUNNING}
+    assert router.orders(began) == ["Drop"]
+
+
 def test_a_router_that_stood_still_does_not_take_its_partner_for_dead() -> None:
     scene = Scene().settled()
     scene.backup.stall(20.0)
@@ -293,7 +313,7 @@ def test_words_of_an_original_that_waited_while_it_stood_still_are_not_acted_on(
     scene.wire.send(0, PUBLIC, bytes.fromhex("bddabdad"))
     scene.boot("P", Command.RESUME)
     scene.run(scene.now + 5.5)
-    assert scene.backup.takes == 0
+    assert scene.backup.orders() == []
     assert scene.run(scene.now + 30).owners == "P"
 
 

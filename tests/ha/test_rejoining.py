@@ -32,13 +32,14 @@ def configured(scene: Scene, name: str, **changes: object) -> None:
 def test_a_pair_that_is_no_pair_any_more_is_never_two_owners(active: str, order: str) -> None:
     scene = Scene().settled(active)
     never_two(scene)
+    settled_at = scene.now
     for name in order:
         began = scene.now
         configured(scene, name, is_alone=True)
         scene.run(began + 1.0)
     assert scene.backup.state is State.IDLE
+    assert scene.backup.orders(settled_at) == ["Drop", "Clear", "Finish"]
     assert any(sentence.startswith("We are backup node") for _, sentence in scene.backup.told)
-    assert scene.backup.orders()[-1] == "Finish"
     assert scene.owners == "P", "the backup took leave, so nobody waits for deadtime"
     assert set(scene.words("P", began)) <= {RUNNING}
     assert scene.run(began + 60).owners == "P"

@@ -34,6 +34,14 @@ def until(condition: Callable[[], object], within_s: float, what: str) -> None:
         select.select([], [], [], 0.05)
 
 
+def stays(condition: Callable[[], object], for_s: float, what: str) -> None:
+    """Ask all the time, and fail as soon as the condition does not hold, saying what."""
+    ends_at = time.monotonic() + for_s
+    while time.monotonic() < ends_at:
+        assert condition(), f"not for {for_s:g} s: {what}"
+        select.select([], [], [], 0.05)
+
+
 class RunningRouter:
     """`pulse` in a host's namespace, on a root of its own."""
 
