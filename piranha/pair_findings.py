@@ -52,6 +52,7 @@ class Serves(StrEnum):
     """Which router has the floating addresses, as far as this one knows."""
 
     HERE = "this router"
+    AT_LEAST_HERE = "this router, and perhaps the partner too"
     THERE = "the partner"
     BOTH = "both routers"
     NOBODY = "nobody"
@@ -86,10 +87,15 @@ def serving(status: RedundancyStatus) -> Serves:
         return Serves.UNKNOWN
     has_them, there = status.state in OWNING, partner_state_now(status)
     if has_them:
-        return Serves.BOTH if there == ACTIVE else Serves.HERE
+        return Serves.BOTH if there == ACTIVE else here_beside(there)
     if there in OWNING:
         return Serves.THERE
     return Serves.UNKNOWN if there == UNKNOWN else Serves.NOBODY
+
+
+def here_beside(there: str) -> Serves:
+    """Return who serves where this router does, beside a partner in this state that does not say it does."""
+    return Serves.AT_LEAST_HERE if there == UNKNOWN else Serves.HERE
 
 
 def age(seconds: float) -> str:
@@ -111,7 +117,7 @@ def findings(status: RedundancyStatus) -> tuple[Finding, ...]:
         found += _of_both(status, status.partner)
         found += _of_partner(status, status.partner)
         for channel in status.channels:
-            found += _of_channel(channel, status.deadtime_s)
+            found += _of_channel(channel, status.deadtime_s, is_heard=status.partner.state != UNKNOWN)
     if status.state == "held":
         found.append(_warning(Text.IS_HELD, partner=partner_name(status)))
     return tuple(sorted(found, key=lambda each: list(Level).index(each.level)))
@@ -176,12 +182,15 @@ def is_lossy(channel: ChannelStatus) -> bool:
     return channel.loss is not None and channel.loss >= LOSS_MUCH
 
 
-def _of_channel(channel: ChannelStatus, deadtime_s: float) -> list[Finding]:
+def _of_channel(channel: ChannelStatus, deadtime_s: float, *, is_heard: bool) -> list[Finding]:
+    """Return what is wrong with a channel; that nothing is heard is news only where another one hears something."""
     name, found = channel.name, list[Finding]()
     if channel.trouble:
         found.append(_danger(Text.CHANNEL_TROUBLE, channel=name, sentence=channel.trouble))
     if channel.link == "down":
         found.append(_danger(Text.LINK_DOWN, channel=name, device=channel.device or "?"))
+    if not is_heard:
+        return found
     if channel.heard_s_ago is None:
         found.append(_warning(Text.CHANNEL_NEVER, channel=name))
     elif channel.heard_s_ago >= deadtime_s:
@@ -199,6 +208,7 @@ def percent(share: float | None) -> str:
 SERVES_TEXTS: Mapping[Serves, Text] = MappingProxyType(
     {
         Serves.HERE: Text.SERVES_HERE,
+        Serves.AT_LEAST_HERE: Text.SERVES_AT_LEAST_HERE,
         Serves.THERE: Text.SERVES_THERE,
         Serves.BOTH: Text.SERVES_BOTH,
         Serves.NOBODY: Text.SERVES_NOBODY,

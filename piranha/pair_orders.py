@@ -6,7 +6,7 @@ pulse decides; this says beforehand what it will decide, as far as the status te
 from dataclasses import dataclass
 
 from piranha.monitoring import FailoverCommand
-from piranha.pair_findings import ACTIVE, OWNING, UNKNOWN, Serves, is_old, partner_name, serving
+from piranha.pair_findings import ACTIVE, OWNING, UNKNOWN, Serves, here_beside, is_old, partner_name, serving
 from piranha.pair_texts import Sentence, Text
 from piranha.router_status import PartnerStatus, RedundancyStatus
 
@@ -56,7 +56,7 @@ def _of(status: RedundancyStatus, command: FailoverCommand) -> _Found:
         case FailoverCommand.HAND_OVER:
             return _no_heir(status), _hand_over(status), Serves.THERE
         case FailoverCommand.TAKE_OVER:
-            return _no_taking(status), _take_over(status), Serves.HERE
+            return _no_taking(status), _take_over(status), _here(status)
         case FailoverCommand.HOLD:
             return _no_hold(status), _hold(status), None
         case FailoverCommand.RELEASE:
@@ -131,7 +131,11 @@ def _release(status: RedundancyStatus) -> list[Text]:
 
 
 def _after_release(status: RedundancyStatus) -> Serves | None:
-    return None if serving(status) is Serves.THERE else Serves.HERE
+    return None if serving(status) is Serves.THERE else _here(status)
+
+
+def _here(status: RedundancyStatus) -> Serves:
+    return here_beside(status.partner.state if status.partner is not None else "")
 
 
 def longest_gap_s(status: RedundancyStatus) -> float:

@@ -58,6 +58,7 @@ class Text(StrEnum):
 
     # who serves
     SERVES_HERE = "this router"
+    SERVES_AT_LEAST_HERE = "this router; whether %(partner)s does too is not known"
     SERVES_THERE = "%(partner)s"
     SERVES_BOTH = "both routers"
     SERVES_NOBODY = "nobody"
@@ -106,9 +107,7 @@ class Text(StrEnum):
         "This router takes the floating addresses at once, without asking. %(partner)s yields as soon as it hears of "
         "it; if it lives and does not hear, both are active."
     )
-    WILL_HOLD = (
-        "This router does not take over, whatever happens, until it is released, or pulse is started anew."
-    )
+    WILL_HOLD = "This router does not take over, whatever happens, until it is released, or pulse is started anew."
     WILL_RISK = "If %(partner)s fails meanwhile, nobody serves."
     WILL_LEAVE_NOBODY = "Nobody is known to serve now. With this router held it may stay so."
     WILL_RELEASE = "This router may take over again."

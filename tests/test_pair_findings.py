@@ -90,6 +90,12 @@ def test_what_is_not_well_is_found(status: RedundancyStatus, text: Text, level: 
     assert "%" not in str(found[0].sentence).replace("percent", "")
 
 
+def test_silent_channels_are_no_news_where_nothing_at_all_is_heard() -> None:
+    assert texts(pairs.UNHEARD) == {Text.NEVER_HEARD, Text.LINK_DOWN}
+    one = replace(pairs.WELL, channels=(pairs.PUBLIC, replace(pairs.PRIVATE, heard_s_ago=None)))
+    assert texts(one) == {Text.CHANNEL_NEVER}
+
+
 def test_a_drift_that_is_not_known_is_neither_well_nor_wrong() -> None:
     assert Text.OTHER_CONFIG not in texts(pairs.with_partner(has_same_config=None))
     # What a partner said before it fell silent is not so now.
@@ -122,7 +128,7 @@ def test_what_is_old_is_not_known_and_nothing_else_is_said_of_it() -> None:
     [
         ("active", "passive", Serves.HERE, "this router"),
         ("handing over", "passive", Serves.HERE, "this router"),
-        ("active", "unknown", Serves.HERE, "this router"),
+        ("active", "unknown", Serves.AT_LEAST_HERE, "this router; whether 192.0.2.12 does too is not known"),
         ("active", "active", Serves.BOTH, "both routers"),
         ("passive", "active", Serves.THERE, "192.0.2.12"),
         ("passive", "handing over", Serves.THERE, "192.0.2.12"),
@@ -206,6 +212,12 @@ def test_a_hand_over_says_how_long_nobody_may_serve_and_that_it_stays_so() -> No
     assert "until somebody moves them" in " ".join(map(str, offer(pairs.ORIGINAL, FailoverCommand.HAND_OVER).will))
 
 
+def test_who_takes_over_from_a_router_that_is_not_heard_may_serve_beside_it() -> None:
+    unheard = replace(pairs.passive(), partner=PartnerStatus("192.0.2.11"))
+    assert offer(unheard, FailoverCommand.TAKE_OVER).after is Serves.AT_LEAST_HERE
+    assert offer(pairs.passive(), FailoverCommand.TAKE_OVER).after is Serves.HERE
+
+
 def test_to_take_over_from_a_router_that_is_not_heard_says_so() -> None:
     unheard = replace(pairs.passive(), partner=PartnerStatus("192.0.2.11"))
     asked = [each.text for each in offer(unheard, FailoverCommand.TAKE_OVER).will]
@@ -232,7 +244,7 @@ def test_a_release_says_whether_the_router_stays_passive() -> None:
     made = offer(held, FailoverCommand.RELEASE)
     assert made.will[-1].text == Text.WILL_REMAIN and made.after is Serves.THERE
     made = offer(replace(held, partner=PartnerStatus("192.0.2.11")), FailoverCommand.RELEASE)
-    assert made.will[-1].text == Text.WILL_BECOME_ACTIVE and made.after is Serves.HERE
+    assert made.will[-1].text == Text.WILL_BECOME_ACTIVE and made.after is Serves.AT_LEAST_HERE
 
 
 def test_without_a_second_router_nothing_can_be_asked() -> None:

@@ -11,9 +11,10 @@ import pytest
 from piranha import resources
 
 PACKAGE = resources.package()
+PAIR = ("pair_texts.py", "pair_findings.py", "pair_orders.py")
 PURE = [
     *(path for room in ("config", "ipvs", "health", "ha") for path in sorted((PACKAGE / room).glob("*.py"))),
-    *(PACKAGE / name for name in ("errors.py", "status.py", "messages.py", "records.py")),
+    *(PACKAGE / name for name in ("errors.py", "status.py", "messages.py", "records.py", *PAIR)),
     *(PACKAGE / name for name in ("sync_messages.py", "sync_frames.py")),
     PACKAGE / "engine" / "flapping.py",
     PACKAGE / "cli" / "restarts.py",

@@ -21,6 +21,8 @@ from piranha.engine.refusals import Refusals
 from piranha.engine.role import ACTIVE, Standing, router_names_of
 from piranha.engine.servers import checks_of, heard_of_all, in_table, names_of, needed_first, weighed_servers
 from piranha.engine.settled import Settled
+from piranha.engine.table_reader import TableReader
+from piranha.engine.table_share import TableShare
 from piranha.engine.table_store import TableStore
 from piranha.engine.view import Preview, told_steps
 from piranha.engine.view import View as View
@@ -30,13 +32,12 @@ from piranha.health.machine import Row, ServerHealth
 from piranha.health.overrides import Override
 from piranha.health.weight import Weighed
 from piranha.ipvs.desired import Desired, configured, desired
-from piranha.ipvs.drain import SETTLE_S, Draining, joined, overdue, still_draining, what_drains
-from piranha.ipvs.ownership import NOTHING, Owned, claimed, named, sparing, touchable
+from piranha.ipvs.drain import Draining, joined, overdue, still_draining
+from piranha.ipvs.ownership import NOTHING, Owned, claimed, sparing, touchable
 from piranha.ipvs.plan import guard, plan
 from piranha.ipvs.table import DataPath, Place, Reading, Step, Table, TableKey
 from piranha.messages import PlannedStep
 from piranha.status import HealthState
-from piranha.system.ipvs_socket import KernelUnavailable
 from piranha.system.names import resolve
 from piranha.system.probes import Probed, probe
 
@@ -88,11 +89,12 @@ class Balancer:
         self.overrides: tuple[Override, ...] = ()
         self._now = now
         self._store = store if store is not None else TableStore()
+        self._share = TableShare(path, self._store)
         self._standing_in = standing_in
         self._before_switch = before_switch
         self._after_turn = after_turn
         self.turned: Turned = lambda standing, target, draining, refused: None
-        self._trouble = ""
+        self._reader = TableReader(path)
         self._draining: tuple[Draining, ...] = self._store.memory.draining
         self._settled = Settled()
         self._resolved: Mapping[HostName, Address] = dict(self._store.memory.names)
@@ -107,12 +109,12 @@ class Balancer:
     @property
     def notices(self) -> tuple[str, ...]:
         """Return what an administrator should know of the table as a whole, in sentences."""
-        return tuple(each for each in (self.standing.reason, self._trouble, self._store.trouble) if each)
+        return tuple(each for each in (self.standing.reason, self.trouble, self._store.trouble) if each)
 
     @property
     def trouble(self) -> str:
         """Return why the table cannot be read, or ""."""
-        return self._trouble
+        return self._reader.trouble
 
     def wake(self) -> None:
         """Take a turn now: what it depends on has changed."""
@@ -189,7 +191,7 @@ class Balancer:
         await self._await_first_checks(cluster, resolved)
         async with self._turning:
             # A table that cannot be read now is brought to what it should be as soon as it can be.
-            reading = await self._read() or _UNREAD
+            reading = await self._reader.read() or _UNREAD
             leaving = self._leaving(reading, cluster, resolved, removes_at_once)
             self._draining = joined(leaving, self._draining)
             self.cluster, self._is_halted = cluster, False
@@ -208,23 +210,29 @@ class Balancer:
         async with self._turning:
             reading = await self.path.present()
             standing = self._standing_in(cluster, resolved)
-            drains = joined(self._leaving(reading, cluster, resolved, removes_at_once=False), self._draining)
-            drains, _ = still_draining(drains, reading, self._now(), configured(cluster, resolved))
-            weighed = self._weighed(cluster, is_hopeful=True)
-            target = self._target(cluster, weighed, resolved, drains, reading, standing)
-            owned = self._owned(reading, target, configured(cluster, resolved), drains, standing)
-            mine = touchable(reading.table, owned)
-            steps = self._steps(reading, mine, target, owned)
-            return Preview(told_steps(steps, reading, drains), guard(mine, target.table))
+            # With thousands of real servers that takes its time: checks and packets do not wait for it.
+            return await asyncio.to_thread(self._previewed, cluster, resolved, reading, standing)
+
+    def _previewed(
+        self, cluster: Cluster, resolved: Mapping[HostName, Address], reading: Reading, standing: Standing
+    ) -> Preview:
+        drains = joined(self._leaving(reading, cluster, resolved, removes_at_once=False), self._draining)
+        drains, _ = still_draining(drains, reading, self._now(), configured(cluster, resolved))
+        weighed = self._weighed(cluster, is_hopeful=True)
+        target = self._target(cluster, weighed, resolved, drains, reading, standing)
+        here = configured(cluster, resolved)
+        owned = self._share.owned(reading, target, here, drains, is_active=standing.is_active)
+        mine = touchable(reading.table, owned)
+        steps = self._steps(reading, mine, target, owned)
+        return Preview(told_steps(steps, reading, drains), guard(mine, target.table))
 
     async def view(self) -> View:
         """Return everything that the status is made of."""
         async with self._turning:
-            reading = await self._read() or _UNREAD
-            weighed = self._weighed(self.cluster)
-            target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, self.standing)
+            reading = await self._reader.read() or _UNREAD
+            weighed, target = self._reckoned(reading, self.standing)
             here = configured(self.cluster, self._resolved)
-            owned = self._owned(reading, target, here, self._draining, self.standing)
+            owned = self._share.owned(reading, target, here, self._draining, is_active=self.standing.is_active)
             self._last = self._seen(reading, target, weighed, touchable(reading.table, owned), self._now())
             return self._last
 
@@ -240,19 +248,19 @@ class Balancer:
     ) -> View:
         what = (self.cluster, reading, target, weighed, self._draining)
         refused = {**self._refusals.services, **reading.refused}
-        return View(*what, refused, now, ours, self.standing, self._trouble, self._refusals.servers)
+        return View(*what, refused, now, ours, self.standing, self.trouble, self._refusals.servers)
 
     async def withdraw(self) -> None:
         """Take what is ours out of a shared table, as an operator's stop does; what is foreign stays."""
         async with self._turning:
-            reading = await self._read()
+            reading = await self._reader.read()
             if reading is None:
                 return
             owned = claimed(self._store.memory.owned, NOTHING, reading.table)
             steps = plan(touchable(reading.table, owned), {})
             await self._take(sparing(steps, reading.table, owned))
             self._draining = ()
-            left = await self._read() or reading
+            left = await self._reader.read() or reading
             await self._store.keep(owned=claimed(owned, NOTHING, left.table), draining=())
 
     async def halt(self) -> None:
@@ -273,22 +281,8 @@ class Balancer:
             self._news += 1
             self._woken.set()
 
-    async def _read(self) -> Reading | None:
-        """Return the present table; None if it cannot be had now, which is said once."""
-        try:
-            reading = await self.path.present()
-        except KernelUnavailable as unavailable:
-            if str(unavailable) != self._trouble:
-                log.error("%s", unavailable)
-            self._trouble = str(unavailable)
-            return None
-        if self._trouble:
-            log.info("The table can be read again.")
-        self._trouble = ""
-        return reading
-
     async def _turn(self) -> tuple[Step, ...]:
-        reading = await self._read()
+        reading = await self._reader.read()
         if reading is None:
             self._last = None
             return ()
@@ -302,7 +296,7 @@ class Balancer:
         self._refusals.note_not_served(reading)
         if not standing.is_active:
             await self._follow(Cluster())
-        owned = self._owned(reading, target, here, self._draining, standing)
+        owned = self._share.owned(reading, target, here, self._draining, is_active=standing.is_active)
         if self.path.shares:
             await self._store.keep(owned=owned, draining=self._draining, names=self._resolved)
         ours = touchable(reading.table, owned)
@@ -349,24 +343,10 @@ class Balancer:
         reading: Reading,
         standing: Standing,
     ) -> Desired:
-        unheard = {key for key, health in self.nanny.healths.items() if health.state is HealthState.UNKNOWN}
+        healths = tuple(self.nanny.healths.items())  # a thread may look while a check begins
+        unheard = {key for key, health in healths if health.state is HealthState.UNKNOWN}
         target = desired(cluster, weighed, resolved, draining, reading.table, unheard)
         return target if standing.is_active else replace(target, table={})
-
-    def _owned(
-        self,
-        reading: Reading,
-        target: Desired,
-        here: frozenset[Place],
-        draining: tuple[Draining, ...],
-        standing: Standing,
-    ) -> Owned:
-        """Return what steps may touch: everything in a table of our own."""
-        if not self.path.shares:
-            every = frozenset((key, each) for key, entry in reading.table.items() for each in entry.destinations)
-            return Owned(frozenset(reading.table), every)
-        now_named = named(target.services.values(), here, draining) if standing.is_active else NOTHING
-        return claimed(self._store.memory.owned, now_named, reading.table)
 
     def _steps(
         self, reading: Reading, ours: Table, target: Desired, owned: Owned, ending: frozenset[Place] = frozenset()
@@ -380,22 +360,14 @@ class Balancer:
     def _leaving(
         self, reading: Reading, cluster: Cluster, resolved: Mapping[HostName, Address], removes_at_once: bool
     ) -> tuple[Draining, ...]:
-        # What a former engine left and does not drain yet is on its way out too.
-        left = self._store.memory.owned.places - {drain.place for drain in self._draining}
-        return what_drains(
-            reading,
-            before=configured(self.cluster, self._resolved) | left,
-            after=configured(cluster, resolved),
-            now=self._now(),
-            removes_at_once=removes_at_once,
-            settle_s=SETTLE_S if self.path.shares else 0.0,
-        )
+        before, after = configured(self.cluster, self._resolved), configured(cluster, resolved)
+        return self._share.leaving(reading, before, after, self._draining, self._now(), at_once=removes_at_once)
 
     def _weighed(self, cluster: Cluster, *, is_hopeful: bool = False) -> dict[RealServerKey, Weighed]:
         return weighed_servers(cluster, self.nanny.healths, self.overrides, is_hopeful=is_hopeful)
 
     async def _await_first_checks(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
-        present = (await self._read() or _UNREAD).table
+        present = (await self._reader.read() or _UNREAD).table
         awaited = needed_first(cluster, resolved, self._weighed(cluster), present, self._is_known)
         if not awaited:
             return

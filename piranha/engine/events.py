@@ -37,6 +37,7 @@ BATCH = 200
 LOOK_S = 1.0
 """How often what is held is looked at."""
 SENTENCE_MAX = 1000
+_MANY = 4096
 _ASCII = bytes(range(128))
 _PLAIN_WITHOUT_CASE = (
     *(b"\xc3\x9f", b"\xc4\xb0", b"\xc5\x89", b"\xc5\xbf"),
@@ -251,6 +252,8 @@ def _may_have(text: bytes, lines: bytes) -> bool:
     """Say whether a text of plain letters, without case, may be in lines."""
     if text in lines.lower():
         return True
+    if len(lines) < _MANY:  # to read one line takes no longer than to look at it again
+        return not lines.isascii()
     strange = b"" if lines.isascii() else lines.translate(None, _ASCII)
     return any(letter in strange for letter in _PLAIN_WITHOUT_CASE)
 

@@ -16,7 +16,6 @@ from piranha.engine.role import address_of, has_backup
 from piranha.ha.channels import ChannelName
 from piranha.pulse.messages import ChannelRow, Configure
 
-
 NOT_OURS = (
     "We are backup node and backup is marked inactive: this router runs nothing. "
     "With backup_active = 1 in the lvs.cf of both routers it takes part."
@@ -40,14 +39,14 @@ def configure_of(
         inactive_cmd=cluster.inactive_cmd or "",
     )
     primary, backup = (address_of(host, resolved) for host in (cluster.primary, cluster.backup))
+    # Also where it runs nothing: its last heartbeats tell the role, and two of the same role are no pair.
+    is_primary = primary in here or backup not in here
+    told = replace(told, is_primary=is_primary)
     if not has_backup(cluster):
-        if backup in here and primary not in here:
-            return replace(told, runs=False, idle_reason=idle_reason or NOT_OURS)
-        return told
+        return told if is_primary else replace(told, runs=False, idle_reason=idle_reason or NOT_OURS)
     problem = _problem(cluster, primary, backup, here)
     if primary is None or backup is None or problem:
         return replace(told, runs=False, idle_reason=idle_reason or problem)
-    is_primary = primary in here
     keepalive_s, deadtime_s = extra.times(cluster.keepalive_s, cluster.deadtime_s)
     if deadtime_s <= keepalive_s:
         problem = f"deadtime ({deadtime_s:g} s) must be longer than keepalive ({keepalive_s:g} s)."
@@ -61,7 +60,6 @@ def configure_of(
     return replace(
         told,
         is_alone=False,
-        is_primary=is_primary,
         partner=str(cluster.backup if is_primary else cluster.primary),
         port=cluster.heartbeat_port,
         channels=tuple(

@@ -57,6 +57,8 @@ class Previews:
         if kept is None or kept.cluster is not cluster or self._now() - kept.made_at > KEPT_S:
             return None
         before = kept.view
+        if view is before:  # no turn came since then: what the preview read itself is newer
+            return kept.preview
         is_same = (
             view.cluster is before.cluster
             and _is_same_target(view, before)
@@ -64,11 +66,13 @@ class Previews:
             and _is_as_asked(view)
             and foreign_in(view) == kept.foreign
         )
-        if is_same:
-            self._kept = replace(kept, view=view)  # the next comparison is with this one, and mostly has nothing to do
         steps = kept.preview.steps
         again = steps.again(view.reading) if is_same and isinstance(steps, ToldSteps) else None
-        return None if again is None else replace(kept.preview, steps=again)
+        if again is None:
+            return None
+        told = replace(kept.preview, steps=again)
+        self._kept = replace(kept, view=view, preview=told)  # the next comparison is with this view
+        return told
 
 
 def _look_at(cluster: Cluster) -> None:

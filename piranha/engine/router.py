@@ -107,11 +107,12 @@ class Router:
             here = _addresses_here()
         except PiranhaError as error:
             if self._last is not None:
-                log.error("%s What pulse was told of the pair stays.", error)
+                self._troubles.say("addresses", f"{error} What pulse knows of the two routers stays.")
                 self._told = None
                 return self._last
             reason = f"{error} Which router this is is not known, so it stays passive."
             return Configure(0, False, reason)
+        self._troubles.say("addresses", "")
         self._extra = self._read_extra()
         return configure_of(cluster, resolved, here, self._extra)
 
@@ -144,9 +145,8 @@ class Router:
         is_new = self._told is None or self._told[0] is not balancer.cluster or self._told[1] != resolved
         if self._told is not None and self._told[0] is balancer.cluster:
             self._ahead_until = 0.0
-        if monotonic() < self._ahead_until:
-            pass
-        elif is_new or (not self.link.standing.is_active and monotonic() >= self._looks_at):
+        looks = not self.link.standing.is_active and monotonic() >= self._looks_at
+        if (is_new or looks) and monotonic() >= self._ahead_until:
             await self.configure(balancer.cluster, resolved)
         is_active = balancer.standing.is_active
         await self.settings.follow(balancer.cluster, is_active)

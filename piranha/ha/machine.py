@@ -131,7 +131,7 @@ def reported(node: Node, report: Report, now: float) -> Answer:
     before = turn.node.report
     links_changed = (before.public_up, before.private_up) != (report.public_up, report.private_up)
     turn.node = replace(turn.node, report=report, links_at=now if links_changed else turn.node.links_at)
-    if links_changed:
+    if links_changed and turn.node.order:  # before that it does not know whether addresses are here
         turn.say()
     return turn.end()
 
@@ -265,7 +265,8 @@ def _last_word(turn: _Turn) -> None:
         turn.say(Said.STOPPED)
         return
     were_here = node.let_go == node.said + 1
-    may_have_them = node.partner.heard_at is None or node.partner.is_owner
+    # Its STOPPED of before may have come after its RUNNING, so one that yielded to it does not go by what it said last.
+    may_have_them = node.partner.heard_at is None or node.partner.is_owner or node.state is State.PASSIVE
     if node.is_partner_original and node.role is Role.BACKUP and were_here and may_have_them:
         turn.say(Said.RUNNING)
 

@@ -129,7 +129,7 @@ def word(node: Node) -> Said | None:
         return None
     if node.owns:
         return Said.RUNNING
-    if node.state is State.SETTLING or node.is_dropping or not node.order:
+    if node.state is State.SETTLING or node.is_dropping:
         return None if node.is_partner_original else Said.HELD
     return Said.STOPPED
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from piranha.config.model import Address
-from piranha.errors import ConfigUnavailable, PiranhaError
+from piranha.errors import PiranhaError
 from piranha.guard import Turn
 from piranha.ipvs.addresses import (
     AddAddress,
@@ -34,11 +34,12 @@ from piranha.ipvs.addresses import (
 )
 from piranha.ipvs.announcements import Carried
 from piranha.paths import Paths
-from piranha.pulse import address_store
 from piranha.pulse.address_ear import AddressEar
-from piranha.pulse.address_status import Report, by_sentence, carried_of, reports, trouble_of_nat, unread
+from piranha.pulse.address_sayings import AddressSayings
+from piranha.pulse.address_status import Report, carried_of, reports, trouble_of_nat, unread
 from piranha.pulse.announcer import Announcer
 from piranha.pulse.claim_watch import ClaimWatch
+from piranha.pulse.own_addresses import OwnAddresses
 from piranha.pulse.world import World
 from piranha.said_once import SaidOnce
 from piranha.status import AddressState, AddressStatus
@@ -58,8 +59,6 @@ READ_AGAIN_MOST_S = 60.0
 """... and no longer than that: a machine that stood still meanwhile did not read all that time."""
 ASKED_S = 60.0
 """An address is not asked for again so soon, where adding it is refused again and again."""
-GONE_SAID_S = 10.0
-"""That an address was taken away by somebody else is logged at most that often."""
 _PAUSE_LEAST_S = 0.01
 _TRIES = 3
 
@@ -74,7 +73,6 @@ class Floating:
     """
 
     def __init__(self, paths: Paths, now: Callable[[], float], world: World | None = None) -> None:
-        self._paths = paths
         self._now = now
         self._world = world if world is not None else World()
         self._announcer = Announcer(now, self._world.announce)
@@ -94,16 +92,11 @@ class Floating:
         self._read_at = float("-inf")
         self._read_took_s = 0.0
         self._asked_at: dict[Carried, float] = {}
-        self._gone_said_at: dict[Carried, float] = {}
         self._carried: frozenset[Carried] = frozenset()
         self._reports: tuple[Report, ...] = ()
-        self._said = SaidOnce(log)
+        self._sayings = AddressSayings(now)
         self._troubles = SaidOnce(log)
-        self._owned, self._written = _NOTHING, _NOTHING
-        try:
-            self._owned = self._written = address_store.read(paths)
-        except ConfigUnavailable as error:
-            self._troubles.say("own addresses", str(error))
+        self._own = OwnAddresses(paths, self._troubles)
         try:
             # Now, and not with the first takeover: loading what it needs takes a third of a second.
             self._open()
@@ -115,7 +108,7 @@ class Floating:
     @property
     def has_any(self) -> bool:
         """Say whether addresses are here that this router, or a former run of it, claimed."""
-        return bool(self._owned)
+        return bool(self._own.held)
 
     async def follow(
         self,
@@ -133,7 +126,7 @@ class Floating:
         asked before new ones are claimed if that is false, as at a takeover, where each moment counts.
         """
         followed = (tuple(wanted), tuple(unusable), frozenset(draining))
-        is_done = followed == self._followed and (bool(wanted) or not self._owned)
+        is_done = followed == self._followed and (bool(wanted) or not self._own.held)
         if self._is_over or is_done:
             return
         with Turn("Following the floating addresses of what runs"):
@@ -235,8 +228,8 @@ class Floating:
         self._before |= {each.held: each for each in self._wanted}
         draining = self._followed[2] if self._followed is not None else ()
         is_unsure = any(each.is_unknown for each in self._unusable)
-        self._spared = to_spare(self._owned, self._wanted, self._before.values(), draining, is_unsure)
-        return plan(present, self._owned, self._wanted, self._spared), present
+        self._spared = to_spare(self._own.held, self._wanted, self._before.values(), draining, is_unsure)
+        return plan(present, self._own.held, self._wanted, self._spared), present
 
     def _to_ask(self, made: AddressPlan, present: Present) -> tuple[Carried, ...]:
         """Return for which addresses to ask before they are claimed: not for those that we had a moment ago."""
@@ -255,34 +248,34 @@ class Floating:
         for _ in range(_TRIES):
             steps = [step for step in made.steps if _held_of(step) not in refusals]
             not_added = {step.wanted.held for step in made.steps if isinstance(step, AddAddress) and step not in steps}
-            self._owned = made.owned - not_added
-            self._write_owned()
+            self._own.held = made.owned - not_added
+            self._own.write()
             self._announcer.keep({carried_of(held) for held in (*(each.held for each in self._wanted), *self._spared)})
             if not steps:
                 break
             refusals |= self._apply(steps)
             # What came of it, and what somebody else did meanwhile.
             present = self._open().read()
-            made = plan(present, self._owned, self._wanted, self._spared)
-        self._write_owned()
+            made = plan(present, self._own.held, self._wanted, self._spared)
+        self._own.write()
         self._reports = reports(made.standings, refusals, self._unusable, self._spared & made.owned)
         carried = [each.carried for each in self._reports if each.carried is not None]
         self._carried = frozenset(carried)
         self._asked_at = {each: at for each, at in self._asked_at.items() if each.device in present.links}
-        self._before = {held: each for held, each in self._before.items() if held in self._owned}
+        self._before = {held: each for held, each in self._before.items() if held in self._own.held}
         self._tell(carried, present)
-        self._say()
+        self._sayings.say(each.status for each in self._reports)
 
     def _apply(self, steps: Sequence[AddressStep]) -> dict[Held, str]:
         """Take the steps; return why some were refused."""
         refusals: dict[Held, str] = {}
         for done in self._open().apply_all(steps):
-            self._owned = owned_after(self._owned, done.step, done.outcome)
+            self._own.held = owned_after(self._own.held, done.step, done.outcome)
             held = _held_of(done.step)
             if done.outcome is Outcome.REFUSED:
                 refusals[held] = done.sentence
             elif isinstance(done.step, AddAddress) and carried_of(held) in self._carried:
-                self._say_gone(held)
+                self._sayings.was_gone(held)
             elif done.outcome is Outcome.DONE:
                 log.info("Done: %s", describe(done.step))
         return refusals
@@ -312,15 +305,15 @@ class Floating:
         self._wanted, self._unusable, self._spared = (), (), _NOTHING
         self._carried = frozenset()
         try:
-            made = plan(self._open().read(), self._owned, ())
+            made = plan(self._open().read(), self._own.held, ())
             refusals = self._apply(made.steps)
         except PiranhaError as error:
             self._troubles.say("reading", str(error))
             return
-        self._owned &= made.owned
-        self._write_owned()
+        self._own.held &= made.owned
+        self._own.write()
         self._reports = reports((), refusals, (), ())
-        self._say()
+        self._sayings.say(each.status for each in self._reports)
 
     def _is_stopped(self) -> bool:
         return self._is_over
@@ -330,22 +323,10 @@ class Floating:
             self._router = self._world.router()
         return self._router
 
-    def _write_owned(self) -> None:
-        """Write down what is ours. Where that fails the address is claimed all the same: who serves comes first."""
-        if self._owned == self._written:
-            return
-        try:
-            address_store.write(self._paths, self._owned)
-        except ConfigUnavailable as error:
-            self._troubles.say("own addresses", f"{error} After a crash this router would not know its own addresses.")
-        else:
-            self._written = self._owned
-            self._troubles.say("own addresses", "")
-
     # what is told by the kernel
 
     def _heard(self, changes: Sequence[Change]) -> None:
-        held = {*(each.held for each in self._wanted), *self._owned}
+        held = {*(each.held for each in self._wanted), *self._own.held}
         devices = {each.device for each in held}
         addresses = {each.address for each in held}
         for change in changes:
@@ -399,19 +380,6 @@ class Floating:
             sentence = f"{said} {sentence}".strip()
             status = replace(status, state=AddressState.CONFLICT, mac=owner.mac)
         return replace(status, sentence=sentence)
-
-    def _say(self) -> None:
-        """Log what is new in the reports."""
-        sentences = by_sentence(each.status for each in self._reports)
-        self._said.keep(sentences)
-        for sentence, (level, whom) in sentences.items():
-            self._said.say(sentence, sentence, level, whom)
-
-    def _say_gone(self, held: Held) -> None:
-        what = carried_of(held)
-        if self._now() >= self._gone_said_at.get(what, float("-inf")) + GONE_SAID_S:
-            log.warning("%s was gone: somebody else took it away. It is there again.", held)
-            self._gone_said_at[what] = self._now()
 
 
 def _held_of(step: AddressStep) -> Held:

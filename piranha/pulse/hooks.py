@@ -43,6 +43,7 @@ class Hooks:
         self._limit_s = limit_s
         self._doubt = doubt
         self._turn = asyncio.Lock()
+        self._started: set[asyncio.Task[None]] = set()
         self._is_active: bool | None = None
 
     def changed(self, is_active: bool) -> None:
@@ -53,12 +54,14 @@ class Hooks:
         keyword, command = ("active_cmd", self.active_cmd) if is_active else ("inactive_cmd", self.inactive_cmd)
         words = command.split()
         if words:
-            self._tasks.create_task(self._run(keyword, words), name=keyword)
+            task = self._tasks.create_task(self._run(keyword, words), name=keyword)
+            self._started.add(task)
+            task.add_done_callback(self._started.discard)
 
     async def end(self) -> None:
         """Wait until those that were started have ended."""
-        async with self._turn:  # its waiters have their turn in the order in which they came
-            pass
+        if self._started:
+            await asyncio.wait(self._started)
 
     async def _run(self, keyword: str, words: list[str]) -> None:
         async with self._turn:

@@ -45,7 +45,7 @@ def _order(each: Offer, told: RedundancyStatus) -> Order:
         tuple(map(said, each.will)),
         before,
         after,
-        each.after in (Serves.NOBODY, Serves.UNKNOWN),
+        each.after not in (Serves.HERE, Serves.THERE),
     )
 
 

@@ -83,6 +83,13 @@ async def test_its_impact_is_that_of_the_last_reading(balancer, path, counted, w
     assert counted.times == 1
 
 
+async def test_without_a_turn_since_then_what_was_read_last_counts(path, counted, without_b):
+    path.counters[(WEB, B)] = Counters(active_connections=7)  # the last turn saw none
+    told = await counted.steps(without_b)
+    assert told == [("change real server", "7 connections: drains, at most 300 s")]
+    assert await counted.steps(without_b) == told and counted.times == 1
+
+
 async def test_a_server_that_empties_leaves_at_once_and_one_with_connections_does_not(
     balancer, path, counted, without_b
 ):
@@ -132,11 +139,12 @@ async def test_while_something_is_refused_nothing_is_kept(balancer, path, counte
     assert counted.times == 2
 
 
-async def test_what_others_put_into_the_table_is_seen(counted, without_b, monkeypatch):
+async def test_what_others_put_into_the_table_is_seen(balancer, counted, without_b, monkeypatch):
     foreign: list[str] = []
     monkeypatch.setattr(previews, "foreign_in", lambda view: tuple(foreign))
     await counted.steps(without_b)
     foreign.append("127.0.0.99:80 of TCP 127.0.0.2:80")
+    await balancer.turn()
     await counted.steps(without_b)
     assert counted.times == 2
 

@@ -1,4 +1,4 @@
-"""Which of two routers this one is."""
+"""Whether there are two routers, and where they are."""
 
 from dataclasses import replace
 from ipaddress import ip_address
@@ -6,85 +6,36 @@ from ipaddress import ip_address
 import pytest
 
 from piranha.config.model import Cluster, HostName
-from piranha.engine.role import ACTIVE, LOOKS_EVERY_S, Role, has_backup, standing_of
-from piranha.errors import PiranhaError
+from piranha.engine.role import address_of, has_backup, router_names_of
 
-ONE, TWO, OTHER = (ip_address(f"198.51.100.{number}") for number in (11, 12, 13))
+ONE, TWO = (ip_address(f"198.51.100.{number}") for number in (11, 12))
+NAME = HostName("lvs1.example")
 PAIR = Cluster(primary=ONE, backup=TWO, is_backup_active=True)
 
 
 @pytest.mark.parametrize(
-    "cluster",
+    ("cluster", "there_is"),
     [
-        replace(PAIR, is_backup_active=False),
-        replace(PAIR, backup=None),
-        replace(PAIR, backup=ip_address("0.0.0.0")),
+        (PAIR, True),
+        (replace(PAIR, backup=HostName("lvs2.example")), True),
+        (replace(PAIR, is_backup_active=False), False),
+        (replace(PAIR, backup=None), False),
+        (replace(PAIR, backup=ip_address("0.0.0.0")), False),
+        (Cluster(), False),
     ],
 )
-def test_without_a_backup_router_this_one_is_active(cluster):
-    assert not has_backup(cluster)
-    assert standing_of(cluster, {}, [OTHER]) == ACTIVE
+def test_there_is_a_second_router_if_lvs_cf_names_it_and_says_that_it_is_active(
+    cluster: Cluster, there_is: bool
+) -> None:
+    assert has_backup(cluster) is there_is
 
 
-@pytest.mark.parametrize(("here", "words"), [(TWO, "is the backup and stays passive"), (OTHER, "neither the address")])
-def test_with_one_only_the_primary_is_active(here, words):
-    assert standing_of(PAIR, {}, [here, ONE]) == ACTIVE
-    standing = standing_of(PAIR, {}, [here])
-    assert not standing.is_active and words in standing.reason
+def test_a_router_is_where_its_address_is_or_its_name_leads() -> None:
+    assert address_of(ONE, {}) == ONE and address_of(None, {}) is None
+    assert address_of(NAME, {NAME: TWO}) == TWO and address_of(NAME, {}) is None
 
 
-def test_a_primary_that_nobody_knows_makes_no_router_active():
-    named = replace(PAIR, primary=HostName("lvs1.example"))
-    assert "lvs1.example was not found" in standing_of(named, {}, [ONE]).reason
-    assert standing_of(named, {HostName("lvs1.example"): ONE}, [ONE]) == ACTIVE
-    assert "has no primary" in standing_of(replace(PAIR, primary=None), {}, [ONE]).reason
-
-
-class Machine:
-    """A machine with addresses and a clock."""
-
-    def __init__(self, *addresses):
-        self.addresses, self.time, self.looks, self.trouble = addresses, 100.0, 0, ""
-
-    def here(self):
-        self.looks += 1
-        if self.trouble:
-            raise PiranhaError(self.trouble)
-        return self.addresses
-
-    @property
-    def role(self):
-        return Role(self.here, lambda: self.time)
-
-
-def test_an_active_router_stays_so_while_its_address_is_gone_and_lvs_cf_is_the_same():
-    machine = Machine(ONE)
-    role = machine.role
-    assert role.of(PAIR, {}).is_active
-    machine.addresses, machine.time = (), 1000.0
-    assert role.of(PAIR, {}).is_active
-    assert not role.of(replace(PAIR, primary=TWO, backup=ONE), {}).is_active
-
-
-def test_a_passive_router_looks_again_now_and_then():
-    machine = Machine()
-    role = machine.role
-    assert not role.of(PAIR, {}).is_active
-    machine.addresses = (ONE,)
-    assert not role.of(PAIR, {}).is_active and machine.looks == 1
-    machine.time += LOOKS_EVERY_S
-    assert role.of(PAIR, {}).is_active
-
-
-def test_a_router_that_cannot_read_its_addresses_stays_passive_and_tries_again():
-    machine = Machine(ONE)
-    role = machine.role
-    machine.trouble = "The addresses cannot be read."
-    assert "cannot be read" in role.of(PAIR, {}).reason
-    machine.trouble = ""
-    assert role.of(PAIR, {}).is_active
-
-
-def test_a_router_alone_needs_to_know_no_address():
-    machine = Machine()
-    assert machine.role.of(Cluster(), {}) == ACTIVE and machine.looks == 0
+def test_names_of_routers_are_asked_for_where_there_are_two() -> None:
+    named = replace(PAIR, primary=NAME, backup_private=HostName("two.private"))
+    assert router_names_of(named) == {"lvs1.example", "two.private"}
+    assert router_names_of(replace(named, is_backup_active=False)) == set() and router_names_of(PAIR) == set()

@@ -1,4 +1,7 @@
-"""`make simulate`: 100,000 lives of pairs. `python -m tests.ha.simulate [COUNT [FIRST_SEED]]`."""
+"""`make simulate`: 100,000 lives of pairs. `python -m tests.ha.simulate [COUNT [FIRST_SEED]]`.
+
+An interrupt (Ctrl-C) ends it with the figures of what was done.
+"""
 
 import sys
 import time
@@ -24,16 +27,21 @@ def main() -> None:
     takes = troubles = happened = 0
     simulated_s = longest_double = 0.0
     moves: list[float] = []
+    done = 0
     for seed in range(first, first + count):
-        if seed > first and (seed - first) % EVERY == 0:
-            print(f"{seed - first} lives, {len(failed)} went wrong", flush=True)
+        if done and done % EVERY == 0:
+            print(f"{done} lives, {len(failed)} went wrong", flush=True)
         try:
             life: Life = live(seed)
+        except KeyboardInterrupt:
+            break
         except Violation as violation:
+            done += 1
             failed.append(seed)
             if len(failed) <= TOLD:
                 print(violation, end="\n\n", flush=True)
             continue
+        done += 1
         watcher, keepalive_s = life.watcher, life.plan.keepalive_s
         pairs[life.plan.pair] += 1
         takes += watcher.takes
@@ -42,7 +50,7 @@ def main() -> None:
         simulated_s += life.agenda.now
         moves += [gap_s / keepalive_s for gap_s in watcher.hand_over_gaps]
         longest_double = max(longest_double, watcher.longest_double_s / keepalive_s)
-    print(f"{count} lives from seed {first} in {time.process_time() - began:.0f} s of CPU:", dict(pairs))
+    print(f"{done} lives from seed {first} in {time.process_time() - began:.0f} s of CPU:", dict(pairs))
     print(f"{simulated_s / 3600:.0f} hours of pairs, {happened} events, {troubles} disturbances")
     print(f"addresses taken {takes} times, {len(moves)} hand-overs")
     print(f"two new owners after each heard the other: for {longest_double:.3f} keepalives at most")

@@ -582,7 +582,7 @@ def test_58_what_is_not_started_orders_nothing() -> None:
     node = machine.new_node(settings, 7, 0.0)
     for second in range(60):
         node, orders = machine.ticked(node, float(second))
-        assert all(isinstance(order, machine.Say) and order.said is HELD for order in orders)
+        assert all(isinstance(order, machine.Say) and order.said is STOPPED for order in orders)
     assert not node.owns
 
 

@@ -30,10 +30,10 @@ from piranha.ipvs.announcements import Carried
 from piranha.ipvs.second_owners import FORGET_S
 from piranha.paths import Paths
 from piranha.pulse import address_store
+from piranha.pulse.address_sayings import GONE_SAID_S
 from piranha.pulse.announcer import AT_ONCE
 from piranha.pulse.floating import (
     ASKED_S,
-    GONE_SAID_S,
     READ_AGAIN_MOST_S,
     READ_AGAIN_S,
     READ_CLOSEST_S,
@@ -685,3 +685,29 @@ async def test_what_cannot_be_removed_is_said_and_still_known_to_be_ours(
     assert caplog.messages == ["Cannot remove it: it is not permitted."]
     assert address_store.read(paths) == set(kernel.held)
     assert only(floating).state is REFUSED
+
+
+async def test_from_the_moment_nothing_is_wanted_nothing_is_claimed_though_others_are_being_asked(
+    floating: Floating, kernel: Kernel
+) -> None:
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
+    kernel.while_asking = floating.want_none
+    kernel.diary.clear()
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1", "192.0.2.2"), {}))
+    assert "add 192.0.2.2" not in kernel.diary and "announce 192.0.2.2" not in kernel.diary
+    kernel.while_asking = lambda: None
+    await floating.follow(())
+    assert kernel.addresses() == [] and not floating.has_any
+
+
+async def test_what_could_not_be_removed_is_still_ours_and_removed_when_it_is_wanted_once_more(
+    floating: Floating, kernel: Kernel
+) -> None:
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}))
+    (held,) = kernel.held
+    kernel.refuses[held] = "The kernel refuses it."
+    await floating.follow(())
+    assert floating.has_any
+    kernel.refuses.clear()
+    await floating.follow(())
+    assert kernel.addresses() == [] and not floating.has_any

@@ -1,14 +1,21 @@
 """REDUNDANCY and the top of every page: how the pair stands, and never well because nothing was heard."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from babel.messages import Catalog
+from babel.messages.mofile import write_mo
 
+from piranha.pair_texts import Text
 from piranha.paths import Paths
+from piranha.records import EngineEvent
 from piranha.router_status import RedundancyStatus, RejectedStatus, RoleStatus
 from piranha.status import RunState
+from piranha.web import create_app, table_texts
+from piranha.web.throttle import RequestRate
 from tests import pairs
-from tests.web.conftest import LVS_CF, InProcessBrowser, KeeperClient, KeeperEngine
+from tests.web.conftest import AT, LVS_CF, PASSWORD, InProcessBrowser, KeeperClient, KeeperEngine
 from tests.web.test_redundancy import PANEL, enabled
 
 GREEN = "word-active"
@@ -131,6 +138,7 @@ def test_an_original_partner_is_what_it_is(browser: InProcessBrowser, engine: Ke
     text = browser.open(PANEL).text
     assert "original Piranha, whose heartbeats nobody can sign" in text
     assert "Its configuration? unknown" in text and "Link there" not in text
+    assert "Fail-backnone: the partner is an original router" in text
 
 
 def test_fail_back_says_when_the_addresses_go_back(browser: InProcessBrowser, engine: KeeperEngine) -> None:
@@ -210,6 +218,41 @@ def test_a_pair_that_was_saved_and_not_applied_is_none_yet(browser: InProcessBro
     assert buttons(browser) == ["LOG OUT", "SYNC", "ACCEPT", "DISABLE"]
 
 
+def test_what_failover_said_leads_to_all_of_it(browser: InProcessBrowser, engine: KeeperEngine) -> None:
+    stand(engine, pairs.WELL)
+    engine.events = [
+        EngineEvent(1, AT, "failover", "", "Released: this router may take over."),
+        EngineEvent(2, AT, "saved", "", "lvs.cf was saved."),
+    ]
+    page = browser.open(PANEL).follow("All of it is in EVENTS")
+    assert "Released: this router may take over." in page.text and "lvs.cf was saved." not in page.text
+
+
+def test_every_sentence_about_the_pair_can_be_translated(paths: Paths, engine: KeeperEngine, tmp_path: Path) -> None:
+    assert set(table_texts.texts()) >= {str(each) for each in Text}
+    catalog = Catalog(locale="de")
+    for each in Text:
+        catalog.add(str(each), f"⟦{each}⟧")
+    folder = tmp_path / "translations" / "de" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    with (folder / "messages.mo").open("wb") as file:
+        write_mo(file, catalog)
+    app = create_app(
+        paths,
+        engine_for=lambda user, from_: KeeperClient(engine, user, from_),
+        rate=RequestRate(at_once=10**9),
+        BABEL_DEFAULT_LOCALE="de",
+        BABEL_TRANSLATION_DIRECTORIES=str(tmp_path / "translations"),
+    )
+    stand(engine, pairs.UNHEARD)
+    browser = InProcessBrowser(app)
+    assert browser.log_in(PASSWORD).status == 200
+    text = browser.open(PANEL).text
+    for part in ("⟦Nothing was ever heard of 192.0.2.12", "⟦it has the floating addresses", "⟦the key differs"):
+        assert part in text
+    assert "⟦This router is not held.⟧" in text
+
+
 # The top of every page, and CONTROL/MONITORING
 
 
@@ -253,6 +296,6 @@ def test_monitoring_says_role_and_state_and_leads_to_redundancy(
 ) -> None:
     stand(engine, pairs.WELL)
     page = browser.open("/secure/control")
-    assert "Roleprimary, ● active; the other router, 192.0.2.12, is ○ passive. REDUNDANCY" in page.text
+    assert "Roleprimary, ● active. REDUNDANCY" in page.text and "Other router192.0.2.12, ○ passive" in page.text
     stand(engine, pairs.SILENT)
-    assert "is ? unknown. REDUNDANCY" in browser.open("/secure/control").text
+    assert "Other router▲ 192.0.2.12 is unknown: it is not heard" in browser.open("/secure/control").text

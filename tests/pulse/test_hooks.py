@@ -1,0 +1,136 @@
+"""active_cmd and inactive_cmd: once for each change, in order, never longer than the limit, and only root's programs."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from piranha.pulse.hooks import Hooks, _doubt
+from tests.pulse.a_moment import a_moment, until
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    async with asyncio.TaskGroup() as group:
+        yield group
+
+
+@pytest.fixture
+async def hooks(tasks: asyncio.TaskGroup) -> Hooks:
+    return Hooks(tasks, doubt=lambda program: "")
+
+
+def script(folder: Path, text: str) -> str:
+    """Return the path of a program."""
+    path = folder / f"hook{len(list(folder.iterdir()))}"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def read(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+async def test_each_change_runs_its_command_once_and_in_order(hooks: Hooks, tmp_path: Path) -> None:
+    out, gate = tmp_path / "out", tmp_path / "gate"
+    os.mkfifo(gate)
+    hooks.active_cmd = script(tmp_path, f'read line < {gate}; echo "$1" >> {out}') + " up"
+    hooks.inactive_cmd = script(tmp_path, f'echo "$1" >> {out}') + "  down"
+    for is_active in (True, True, False, False, True):
+        hooks.changed(is_active)
+    await a_moment(5)
+    assert read(out) == [], "the second waits for the first"
+    for so_far in (["up", "down"], ["up", "down", "up"]):
+        with await asyncio.to_thread(gate.open, "w") as opened:
+            opened.write("go\n")
+        await until(lambda so_far=so_far: read(out) == so_far)
+    await hooks.end()
+    assert read(out) == ["up", "down", "up"]
+
+
+async def test_the_command_is_that_of_the_moment_of_the_change(hooks: Hooks, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    hooks.active_cmd = script(tmp_path, f"echo old >> {out}")
+    hooks.changed(True)
+    hooks.active_cmd = script(tmp_path, f"echo new >> {out}")
+    await hooks.end()
+    assert read(out) == ["old"]
+
+
+async def test_an_empty_command_is_none(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
+    hooks.active_cmd = "   "
+    hooks.changed(True)
+    hooks.changed(False)
+    await hooks.end()
+    assert not caplog.records
+
+
+async def test_exit_status_and_words_are_logged(
+    hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.active_cmd = script(tmp_path, "echo all is bad; echo really >&2; exit 3")
+    hooks.changed(True)
+    await hooks.end()
+    assert "active_cmd exited with status 3. all is bad\nreally" in caplog.text
+
+
+async def test_no_shell_reads_the_command(hooks: Hooks, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    hooks.active_cmd = script(tmp_path, f'echo "$#" "$1" "$2" > {out}') + " $(id) ;x"
+    hooks.changed(True)
+    await hooks.end()
+    assert read(out) == ["2", "$(id)", ";x"]
+
+
+async def test_at_the_limit_the_whole_process_group_is_ended_and_the_next_one_runs(
+    tasks: asyncio.TaskGroup, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = Hooks(tasks, limit_s=0.3, doubt=lambda program: "")
+    pids, out = tmp_path / "pids", tmp_path / "out"
+    hooks.active_cmd = script(tmp_path, f"sleep 600 & echo $! > {pids}; wait")
+    hooks.inactive_cmd = script(tmp_path, f"echo down > {out}")
+    hooks.changed(True)
+    hooks.changed(False)
+    await until(lambda: read(out) == ["down"])
+    await hooks.end()
+    assert "ran for more than 0.3 s" in caplog.text
+    (child,) = read(pids)
+    await until(lambda: is_gone(int(child)))
+
+
+def is_gone(pid: int) -> bool:
+    """Say whether a process is no more, or waits for nobody but whoever adopted it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+async def test_a_program_that_does_not_exist_costs_a_line(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
+    hooks.active_cmd = "/nowhere/hook"
+    hooks.changed(True)
+    await hooks.end()
+    assert "active_cmd /nowhere/hook cannot be run: No such file or directory." in caplog.text
+
+
+async def test_a_program_that_is_not_roots_alone_is_not_run(
+    tasks: asyncio.TaskGroup, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks, out = Hooks(tasks), tmp_path / "out"
+    hooks.active_cmd = script(tmp_path, f"echo up > {out}")
+    Path(hooks.active_cmd).chmod(0o777)
+    hooks.changed(True)
+    await hooks.end()
+    assert "active_cmd is not run." in caplog.text and not out.exists()
+
+
+@pytest.mark.parametrize("program", ["hook", "./hook", "bin/sh"])
+def test_a_program_needs_its_whole_path(program: str) -> None:
+    assert "no absolute path" in _doubt(program)
+
+
+def test_a_program_of_the_system_is_fine() -> None:
+    assert _doubt("/bin/true") == ""
