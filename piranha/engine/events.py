@@ -13,7 +13,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from piranha.engine import questions
@@ -238,14 +238,29 @@ def _together(held: Held[EngineEvent]) -> EngineEvent:
     return replace(held.last, sentence=sentence, count=held.count, since=held.first.at)
 
 
-def _line_filter(choice: questions.Choice) -> Callable[[bytes], bool] | None:
+@dataclass(frozen=True, slots=True)
+class _LineFilter:
+    """Says of lines of the file whether they may be wanted."""
+
+    kinds: tuple[bytes, ...]
+    text: bytes
+
+    @property
+    def needle(self) -> bytes:
+        """Return what every plain line has that may be wanted, b"" for nothing."""
+        return self.text or (self.kinds[0] if len(self.kinds) == 1 else b"")
+
+    def __call__(self, lines: bytes) -> bool:
+        has_kind = not self.kinds or any(kind in lines for kind in self.kinds)
+        return has_kind and (not self.text or _may_have(self.text, lines))
+
+
+def _line_filter(choice: questions.Choice) -> _LineFilter | None:
     """Return what says of lines of the file whether they may be wanted; None: there is nothing to tell it by."""
     kinds = tuple(f'"{kind}"'.encode() for kind in choice.kinds)
     # Another letter may be written as an escape.
     text = choice.text.encode() if _PLAIN.fullmatch(choice.text) else b""
-    if not kinds and not text:
-        return None
-    return lambda lines: (not kinds or any(kind in lines for kind in kinds)) and (not text or _may_have(text, lines))
+    return _LineFilter(kinds, text) if kinds or text else None
 
 
 def _may_have(text: bytes, lines: bytes) -> bool:

@@ -67,7 +67,7 @@ def _partner(failover: Failover, wires: Wires, now: float) -> PartnerStatus:
         role=trailer.role,
         is_authentic=settings.has_key,
         is_ready=trailer.flags.is_ready,
-        has_same_config=trailer.digest == node.report.digest,
+        has_same_config=_is_same(trailer.digest, node.report.digest),
         public_up=trailer.flags.public_up,
         private_up=trailer.flags.private_up,
         keepalive_s=trailer.keepalive_s,
@@ -77,6 +77,11 @@ def _partner(failover: Failover, wires: Wires, now: float) -> PartnerStatus:
         virtual_up=health.virtual_up,
         virtual=health.virtual,
     )
+
+
+def _is_same(theirs: bytes, ours: bytes) -> bool | None:
+    """Compare two digests; None while one of them is not told yet."""
+    return theirs == ours if any(theirs) and any(ours) else None
 
 
 def _channel(

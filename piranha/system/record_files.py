@@ -87,7 +87,8 @@ class RecordFiles(Generic[Record]):
         """Return the files that have records in them, the oldest first.
 
         `may_match` says of a line, or of many in one piece, whether a record in it may be wanted: to look for a word
-        takes less than to read. Others may be left out, and many from the number `before` on.
+        takes less than to read. Others may be left out, and many from the number `before` on. It may have a `needle`:
+        plain small letters that every plain line has that may be wanted, without case.
         """
         found = []
         for path in self._paths():
@@ -222,11 +223,23 @@ def _lines_back(
         last, _, whole = block.partition(b"\n")
         is_none = may_match is not None and not may_match(block)
         if not is_none and not (is_behind is not None and is_behind(whole.partition(b"\n")[0])):
-            lines = whole.split(b"\n")[::-1] if whole else []
+            needle = getattr(may_match, "needle", b"") if whole.isascii() else b""
+            lines = _lines_with(needle, whole) if needle else reversed(whole.split(b"\n"))
             yield from (line for line in lines if line and (may_match is None or may_match(line)))
         rest = last if len(last) <= LINE_BYTES_MAX else b"?"
     if rest and (may_match is None or may_match(rest)):
         yield rest
+
+
+def _lines_with(needle: bytes, lines: bytes) -> Iterator[bytes]:
+    """Yield the lines that have some plain small letters in them, without case, the last one first."""
+    lowered = lines.lower()
+    end = len(lines)
+    while (at := lowered.rfind(needle, 0, end)) >= 0:
+        start = lines.rfind(b"\n", 0, at) + 1
+        stop = lines.find(b"\n", at)
+        yield lines[start : stop if stop >= 0 else len(lines)]
+        end = max(0, start - 1)
 
 
 def _sentence(path: Path, error: OSError) -> str:

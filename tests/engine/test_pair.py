@@ -15,7 +15,7 @@ ONE, TWO, OTHER = (ip_address(f"198.51.100.{number}") for number in (11, 12, 13)
 PRIVATE_ONE, PRIVATE_TWO = (ip_address(f"10.0.0.{number}") for number in (11, 12))
 PAIR = load(
     "service = lvs\nprimary = 198.51.100.11\nbackup_active = 1\nbackup = 198.51.100.12\nheartbeat_port = 540\n"
-    "keepalive = 3\ndeadtime = 9\nactive_cmd = /bin/up x\nmonitor_links = 1\n"
+    'keepalive = 3\ndeadtime = 9\nactive_cmd = "/bin/up x"\nmonitor_links = 1\n'
     "virtual web {\n    active = 1\n    address = 192.0.2.1 eth0:1\n}\n"
 ).cluster
 NONE = FailoverSettings()

@@ -68,9 +68,7 @@ async def test_an_empty_command_is_none(hooks: Hooks, caplog: pytest.LogCaptureF
     assert not caplog.records
 
 
-async def test_exit_status_and_words_are_logged(
-    hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_exit_status_and_words_are_logged(hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     hooks.active_cmd = script(tmp_path, "echo all is bad; echo really >&2; exit 3")
     hooks.changed(True)
     await hooks.end()

@@ -38,7 +38,12 @@ FROM_LVS: list[FromLvs] = [
     Found(False, False, "The table cannot be read.", "ab" * 32, 1, 2, 3, 4),
     Ask(9, "hand over"),
 ]
-FROM_PULSE: list[FromPulse] = [Stand(0, 2, True), Stand(4, 0, False, "why"), Carried(3), Answer(9, True, ("one", "two"))]
+FROM_PULSE: list[FromPulse] = [
+    Stand(0, 2, True),
+    Stand(4, 0, False, "why"),
+    Carried(3),
+    Answer(9, True, ("one", "two")),
+]
 
 
 @pytest.mark.parametrize("message", FROM_LVS, ids=lambda each: type(each).__name__)

@@ -17,7 +17,13 @@ def status(router: Router, link: Carrying | None = None, trouble: tuple[str, ...
     assert heart.failover is not None
     link = link or Carrying("eth0", True)
     return redundancy(
-        heart.failover, heart.wires, lambda address: link, heart.said, trouble, lambda at: f"at {at:.0f}", router.clock()
+        heart.failover,
+        heart.wires,
+        lambda address: link,
+        heart.said,
+        trouble,
+        lambda at: f"at {at:.0f}",
+        router.clock(),
     )
 
 
