@@ -224,8 +224,11 @@ def _lines_back(
         is_none = may_match is not None and not may_match(block)
         if not is_none and not (is_behind is not None and is_behind(whole.partition(b"\n")[0])):
             needle = getattr(may_match, "needle", b"") if whole.isascii() else b""
-            lines = _lines_with(needle, whole) if needle else reversed(whole.split(b"\n"))
-            yield from (line for line in lines if line and (may_match is None or may_match(line)))
+            if needle:  # to read these takes less than to look at them once more
+                yield from _lines_with(needle, whole)
+            else:
+                lines = reversed(whole.split(b"\n"))
+                yield from (line for line in lines if line and (may_match is None or may_match(line)))
         rest = last if len(last) <= LINE_BYTES_MAX else b"?"
     if rest and (may_match is None or may_match(rest)):
         yield rest
