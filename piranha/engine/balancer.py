@@ -44,7 +44,7 @@ from piranha.system.probes import Probed, probe
 log = logging.getLogger("lvs")
 
 TURN_S = 1.0
-TURN_SHARE, TURN_MOST_S = 25, 10.0
+TURN_SHARE, TURN_MOST_S = 60, 10.0
 """A turn is followed by that many times its duration without one, TURN_MOST_S at most, unless something changes."""
 RECENT_S = 3 * TURN_MOST_S
 """What a turn saw is told that long; the next one comes before."""

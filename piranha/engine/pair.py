@@ -72,6 +72,7 @@ def configure_of(
         partner_is_original=extra.partner == "original",
         fails_back=extra.failback == "auto",
         failback_after_s=extra.failback_after_s,
+        syncs=cluster.runs_sync_daemon,
     )
 
 

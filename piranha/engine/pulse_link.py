@@ -8,8 +8,9 @@ addresses up before that partner takes them, since nobody else would.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from piranha.client import short_address
 from piranha.engine.role import Standing
 from piranha.guard import Turn
+from piranha.ha.states import State
 from piranha.monitoring import FailoverAnswer
 from piranha.pulse.messages import (
     LINE_BYTES_MAX,
@@ -28,6 +30,8 @@ from piranha.pulse.messages import (
     Found,
     FromLvs,
     FromPulse,
+    Moved,
+    Moving,
     Shown,
     Stand,
     decode_from_pulse,
@@ -72,6 +76,9 @@ class PulseLink:
         self._waiting: dict[int, asyncio.Future[FromPulse | None]] = {}
         self._configured: Configure | None = None
         self._carry: Carry | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self.moving: Callable[[], Awaitable[None]] = _nothing
+        self.partner_came: Callable[[], Awaitable[None]] = _nothing
         self._unanswered = 0
         self._lost_at: float | None = None
         self._there = asyncio.Event()
@@ -140,6 +147,7 @@ class PulseLink:
     async def run(self) -> None:
         """Be connected, and tell how the balancer does, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             tasks.create_task(self._keep_telling(), name="found")
             while True:
                 with Turn("Hearing pulse"):
@@ -198,7 +206,7 @@ class PulseLink:
         match message:
             case Stand():
                 self._there.set()
-                if self._unanswered not in (0, message.number):
+                if message.number < self._unanswered:
                     return  # a pulse that is new does not know yet what it was told: the table stays until it does
                 self._unanswered = 0
                 is_back, self._lost_at = self._lost_at is not None, None
@@ -210,7 +218,32 @@ class PulseLink:
             case Carried() | Answer():
                 self._answer(message.number, message)
             case Shown():
-                self._shown = message
+                before_shown, self._shown = self._shown, message
+                if self._stand.is_active and _came(before_shown, message):
+                    self._spawn(self.partner_came)
+            case Moving():
+                self._spawn(partial(self._move, message.number))
+
+    def later(self, after_s: float, what: Callable[[], Awaitable[object]]) -> None:
+        """Do something after a while, as long as this runs."""
+
+        async def wait_and_do() -> None:
+            await asyncio.sleep(after_s)
+            await what()
+
+        self._spawn(wait_and_do)
+
+    async def _move(self, number: int) -> None:
+        await self.moving()
+        self._tell(Moved(number))
+
+    def _spawn(self, what: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            with Turn("Telling the partner of connections"):
+                await what()
+
+        if self._tasks is not None:
+            self._tasks.create_task(run(), name="connections")
 
     def _answer(self, number: int, message: FromPulse) -> None:
         waiting = self._waiting.pop(number, None)
@@ -246,3 +279,16 @@ class PulseLink:
             self._stand = Stand(0, self._stand.order, False, "pulse is gone, so this router is passive.")
             self._orphaned()
             self._turned()
+
+
+async def _nothing() -> None:
+    """Do nothing: nobody cares."""
+
+
+def _came(before: Shown | None, now: Shown) -> bool:
+    """Say whether the partner is passive now, and was not before."""
+    states = [
+        each.redundancy.partner.state if each is not None and each.redundancy.partner is not None else ""
+        for each in (before, now)
+    ]
+    return states[1] == State.PASSIVE and states[0] != State.PASSIVE

@@ -20,6 +20,7 @@ from piranha.engine.kernel_tuning import KernelTuning
 from piranha.engine.pair import configure_of
 from piranha.engine.pulse_link import PulseLink
 from piranha.engine.readiness import Readiness
+from piranha.engine.resync import Resync
 from piranha.engine.role import Standing
 from piranha.engine.table_store import TableStore
 from piranha.errors import PiranhaError
@@ -35,6 +36,8 @@ from piranha.system.kernel_ipvs import KernelPath
 
 log = logging.getLogger("lvs")
 
+TEMPLATES_AFTER_S = 0.5
+"""Behind a move: the partner has its table then, and takes where persistent clients belong."""
 LOOKS_EVERY_S = 3.0
 """How often a router that has neither address of the pair looks whether it has one now."""
 AHEAD_MOST_S = 60.0
@@ -56,6 +59,8 @@ class Router:
         self.link = PulseLink(
             paths.pulse_socket, monotonic, self.readiness.found, self._turned, lambda: remove_addresses(paths)
         )
+        self.resync = Resync(path)
+        self.link.moving, self.link.partner_came = self._tell_moving, self._tell_all
         self._paths = paths
         self._troubles = SaidOnce(log)
         self._balancer: Balancer | None = None
@@ -80,7 +85,13 @@ class Router:
 
     def notices(self) -> tuple[str, ...]:
         """Return what an administrator should know, in sentences."""
-        return (*self.settings.problems, *self.link.troubles, *self.tuning.problems, *self._troubles.sentences)
+        return (
+            *self.settings.problems,
+            *self.link.troubles,
+            *self.tuning.problems,
+            *self.resync.troubles,
+            *self._troubles.sentences,
+        )
 
     async def stop(self, balancer: Balancer) -> None:
         """Leave the router without anything of ours; the addresses are gone."""
@@ -138,6 +149,18 @@ class Router:
     def _turned(self) -> None:
         if self._balancer is not None:
             self._balancer.wake()
+
+    async def _tell_moving(self) -> None:
+        assert self._balancer is not None
+        cluster = self._balancer.cluster
+        await self.resync.tell_moving(cluster)
+        self.link.later(TEMPLATES_AFTER_S, lambda: self.resync.tell_templates(cluster))
+
+    async def _tell_all(self) -> None:
+        assert self._balancer is not None
+        count = await self.resync.tell_all(self._balancer.cluster)
+        if count:
+            log.info("The partner was told of %d connections.", count)
 
     async def _follow(self, carried: Cluster, resolved: Mapping[HostName, Address]) -> None:
         balancer = self._balancer

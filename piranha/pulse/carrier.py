@@ -6,7 +6,7 @@ Rule 3: addresses are down when none is there: what could not be removed is trie
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from piranha.guard import Turn
 from piranha.pulse.floating import Floating
@@ -19,8 +19,16 @@ TRY_AGAIN_S = 0.5
 class Carrier:
     """Carries out orders about the addresses. `down` is told which drop was done, and whether there were any."""
 
-    def __init__(self, floating: Floating, down: Callable[[int, bool], None], carried: Callable[[int], None]) -> None:
-        """`carried` is told the number of every `Carry` that was followed, or is not to be."""
+    def __init__(
+        self,
+        floating: Floating,
+        down: Callable[[int, bool], None],
+        carried: Callable[[int], None],
+        moving: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`carried` is told the number of every `Carry` that was followed, or is not to be. `moving` is awaited
+        between the addresses' going and the report of it."""
+        self._moving = moving
         self._floating = floating
         self._down = down
         self._carried = carried
@@ -70,6 +78,8 @@ class Carrier:
         numbers, self._numbers = self._numbers, []
         if self._drops:
             await self._floating.follow(())
+            if self._moving is not None and self._had_any and not self._floating.has_any:
+                await self._moving()
             if self._drops and order == self._order and not self._floating.has_any:
                 had_any, self._drops, self._had_any = self._had_any, False, False
                 self._down(order, had_any)

@@ -31,6 +31,8 @@ from piranha.system.heartbeat import HeartbeatSocket
 log = logging.getLogger("pulse")
 
 SAID_KEPT = 20
+AFTER_A_FAULT_S = 0.1
+"""A look that fails is not taken again at once: this process goes before all others."""
 
 
 class Addresses(Protocol):
@@ -106,6 +108,14 @@ class Heart:
     def state(self) -> State:
         """Return what this router does."""
         return self.failover.state if self.failover is not None else State.IDLE
+
+    @property
+    def hands_on(self) -> bool:
+        """Say whether a partner is there that can take the addresses over, and connections are synced with it."""
+        if self.failover is None or self.told is None or not self.told.syncs:
+            return False
+        facts, deadtime_s = self.failover.node.partner, self.failover.node.settings.deadtime_s
+        return facts.heard_at is not None and self._now() - facts.heard_at < deadtime_s and not facts.is_owner
 
     def configured(self, told: Configure) -> None:
         """Go on as lvs says; it hears at once what the router is."""
@@ -218,16 +228,17 @@ class Heart:
 
     def _tick(self) -> None:
         self._timer = None
-        with Turn("A look at the time"):
+        turn = Turn("A look at the time")
+        with turn:
             self._hear()
             if self.wires.misses_any and self._now() >= self._tries_at:
                 self._tries_at = self._now() + TRY_AGAIN_S
                 self.wires.open_missing()
             if self.failover is not None:
                 self._do(self.failover.tick(self._now()))
-        self._schedule()
+        self._schedule(AFTER_A_FAULT_S if turn.has_failed else 0.0)
 
-    def _schedule(self) -> None:
+    def _schedule(self, pause_s: float = 0.0) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -236,6 +247,7 @@ class Heart:
             if self.wires.misses_any:
                 at = min(at, max(self._tries_at, self._now()))
             if at < float("inf"):
+                at = max(at, self._now() + pause_s)
                 self._timer = asyncio.get_running_loop().call_at(at, self._tick)
 
     def _do(self, outcome: Outcome) -> tuple[str, ...]:

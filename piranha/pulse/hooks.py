@@ -1,7 +1,8 @@
 """active_cmd and inactive_cmd: once for each change, in the background, with a time limit (engine.md 1.14).
 
 An argument vector, split at blanks as the original does; no shell. Only a program that nobody but root can change is
-run. The whole process group is ended when the time is over. Its exit status and what it says go to the log.
+run. The whole process group is ended when the time is over; what a command leaves in the background when it ends in
+time goes on, as with the original. Its exit status and what it says go to the log.
 """
 
 import asyncio
@@ -73,31 +74,67 @@ class Hooks:
         if doubt:
             log.error("%s is not run. %s", keyword, doubt)
             return
-        try:
-            running = await asyncio.create_subprocess_exec(
-                *words,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            log.error("%s %s cannot be run: %s.", keyword, words[0], error.strerror)
-            return
-        assert running.stdout is not None
-        said = b""
-        try:
-            async with asyncio.timeout(self._limit_s):
-                while piece := await running.stdout.read(65536):
-                    said = (said + piece)[-TOLD_BYTES:]
-                status = await running.wait()
-        except TimeoutError:
-            log.error("%s %s is ended: it ran for more than %g s.", keyword, words[0], self._limit_s)
-            return
-        finally:
-            # What it left in the background goes too.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(running.pid, signal.SIGKILL)
-            await running.wait()
-        told = said.decode(errors="replace").strip()
+        with _Said() as said:
+            try:
+                running = await asyncio.create_subprocess_exec(
+                    *words,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=said.descriptor,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                log.error("%s %s cannot be run: %s.", keyword, words[0], error.strerror)
+                return
+            said.begin()
+            try:
+                async with asyncio.timeout(self._limit_s):
+                    status = await running.wait()
+            except TimeoutError:
+                log.error("%s %s is ended: it ran for more than %g s.", keyword, words[0], self._limit_s)
+                return
+            finally:
+                if running.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(running.pid, signal.SIGKILL)
+                    await running.wait()
+            told = said.so_far()
         log.log(logging.WARNING if status else logging.INFO, "%s exited with status %d. %s", keyword, status, told)
+
+
+class _Said:
+    """What a command says, its last TOLD_BYTES. Not waited for: a daemon that it started may keep its output open."""
+
+    def __init__(self) -> None:
+        self._reads, self.descriptor = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(self.descriptor, True)
+        self._said = b""
+
+    def __enter__(self) -> "_Said":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._reads)
+        os.close(self._reads)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+    def begin(self) -> None:
+        """Read from now on; the command has its end."""
+        os.close(self.descriptor)
+        self.descriptor = -1
+        asyncio.get_running_loop().add_reader(self._reads, self._read)
+
+    def so_far(self) -> str:
+        """Return what was said until now."""
+        self._read()
+        return self._said.decode(errors="replace").strip()
+
+    def _read(self) -> None:
+        try:
+            piece = os.read(self._reads, 65536)
+        except BlockingIOError:
+            return
+        if not piece:
+            asyncio.get_running_loop().remove_reader(self._reads)
+        self._said = (self._said + piece)[-TOLD_BYTES:]

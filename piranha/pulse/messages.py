@@ -51,7 +51,7 @@ class Configure(msgspec.Struct, frozen=True, tag="configure"):
     """What runs says about the pair.
 
     `runs`: there is something to balance, and nobody stopped it; `idle_reason`: why not. `partner` is its name for
-    people. Times in seconds; `digest` is the SHA-256 of what runs, hexadecimal.
+    people. Times in seconds. `syncs`: connections are synced with the partner.
     """
 
     number: int
@@ -68,6 +68,7 @@ class Configure(msgspec.Struct, frozen=True, tag="configure"):
     partner_is_original: bool = False
     fails_back: bool = True
     failback_after_s: float = 30.0
+    syncs: bool = False
     active_cmd: str = ""
     inactive_cmd: str = ""
 
@@ -117,6 +118,18 @@ class Carried(msgspec.Struct, frozen=True, tag="carried"):
     number: int
 
 
+class Moving(msgspec.Struct, frozen=True, tag="moving"):
+    """The addresses are down here for a planned move: tell the partner's sync daemon what it does not know yet."""
+
+    number: int
+
+
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """That is done."""
+
+    number: int
+
+
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """What came of an `Ask`, in sentences. `done` False: nothing was done."""
 
@@ -134,8 +147,8 @@ class Shown(msgspec.Struct, frozen=True, tag="shown"):
     troubles: tuple[str, ...] = ()
 
 
-FromLvs = Configure | Carry | Found | Ask
-FromPulse = Stand | Carried | Answer | Shown
+FromLvs = Configure | Carry | Found | Ask | Moved
+FromPulse = Stand | Carried | Answer | Shown | Moving
 
 encode = msgspec.json.Encoder().encode
 decode_from_lvs = msgspec.json.Decoder(FromLvs).decode

@@ -5,6 +5,7 @@ next pulse. SIGHUP: lvs applies the saved lvs.cf.
 """
 
 import asyncio
+import itertools
 import logging
 import signal
 import socket
@@ -23,7 +24,7 @@ from piranha.pulse.heart import Heart
 from piranha.pulse.hooks import Hooks
 from piranha.pulse.links import Links
 from piranha.pulse.lvs import LEASE_S, Lvs
-from piranha.pulse.messages import Ask, Carried, Carry, Configure, Found, FromLvs, Shown
+from piranha.pulse.messages import Ask, Carried, Carry, Configure, Found, FromLvs, Moved, Moving, Shown
 from piranha.pulse.telling import redundancy
 from piranha.system import heartbeat_key, punctual, unix_socket
 from piranha.system.boot import monotonic, wall_at
@@ -32,6 +33,8 @@ from piranha.system.life_sign import LifeSign
 log = logging.getLogger("pulse")
 
 LOOK_S = 1.0
+MOVING_S = 0.15
+"""So long a planned move waits at most for connections to be told to the partner: nobody has the addresses then."""
 LEAVES_S = 20.0
 """So long a stop waits for the addresses to go."""
 
@@ -60,9 +63,10 @@ class Pulse:
         self._paths = paths
         self._lvs = Lvs(words, paths.socket, monotonic, self._hear, self._lvs_came)
         self._floating = Floating(paths, monotonic)
-        self._carrier = Carrier(self._floating, self._down, self._carried)
+        self._carrier = Carrier(self._floating, self._down, self._carried, self._move)
         self._links = Links(self._report)
         self._found = Found()
+        self._moved, self._moves = asyncio.Event(), itertools.count(1)
         self._stop, self._leaves = asyncio.Event(), False
         self._hooks: Hooks | None = None
         self._heart = Heart(
@@ -140,6 +144,8 @@ class Pulse:
             case Found():
                 self._found = message
                 self._report()
+            case Moved():
+                self._moved.set()
             case Ask():
                 self._lvs.tell(self._heart.asked(message))
 
@@ -153,6 +159,18 @@ class Pulse:
     def _carried(self, number: int) -> None:
         self._lvs.tell(Carried(number))
         self._show()
+
+    async def _move(self) -> None:
+        """Have the partner told of connections that it may not know, where it can take over now."""
+        if not self._heart.hands_on:
+            return
+        self._moved.clear()
+        self._lvs.tell(Moving(next(self._moves)))
+        try:
+            async with asyncio.timeout(MOVING_S):
+                await self._moved.wait()
+        except TimeoutError:
+            log.warning("Connections were not told to the partner within %g s; the move goes on.", MOVING_S)
 
     def _changed(self, is_active: bool) -> None:
         if self._hooks is not None:

@@ -1,4 +1,4 @@
-"""pulse as lvs sees it: told and asked, believed when it knows what it was told, and given up in time when it is gone."""
+"""pulse as lvs sees it: told and asked, believed when it knows what it was told, given up in time when it is gone."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -293,6 +293,16 @@ async def test_a_new_pulse_is_believed_when_it_knows_what_it_was_told(active: Sc
     active.pulse.say(Stand(1, 1, True))
     await until(lambda: active.turned[before:])
     assert active.turned[before:] == [True] and not active.link.is_lost
+
+
+async def test_a_new_pulse_that_understands_only_what_is_told_later_is_believed_then(active: Scene) -> None:
+    await active.gone()
+    active.pulse.answers = False
+    await active.pulse.start()
+    await until(lambda: len(active.pulse.of(Configure)) == 2)
+    active.pulse.answers, active.pulse.stand = True, Stand(0, 0, False, "settling")
+    await active.link.configure(replace(PAIR, deadtime_s=6.0))
+    assert active.link.standing.reason == "settling"
 
 
 async def test_a_pulse_that_came_back_is_told_the_addresses_anew(active: Scene) -> None:

@@ -15,11 +15,11 @@ import pytest
 
 from piranha.monitoring import FailoverCommand
 from piranha.router_status import RedundancyStatus
-from tests.lab.running_router import RealServers, Requests, RunningRouter, requests, stays, until
+from tests.lab.running_router import RealServers, Requests, RunningRouter, asked, connected, requests, stays, until
 from tests.lab.test_engine import VIP
 from tests.lab.test_sync import NAMES, are_checked, carries, daemon, daemons, pair
 from tests.lab.topologies import NAT
-from tests.lab.topology import Topology
+from tests.lab.topology import Host, Topology
 
 KEEPALIVE_S, DEADTIME_S = 0.3, 1.5
 TIMES = f"[failover]\nkeepalive = {KEEPALIVE_S}\ndeadtime = {DEADTIME_S}\n"
@@ -80,6 +80,12 @@ def switch_on(router: RunningRouter) -> None:
     host.ip("route replace default via 198.51.100.1")
     host.run("ipvsadm", "-C")
     shutil.rmtree(router.paths.run, ignore_errors=True)
+
+
+def known(host: Host) -> int:
+    """Return how many connections and templates a router's kernel knows."""
+    lines = host.run("cat", "/proc/net/ip_vs_conn").splitlines()[1:]
+    return len([line for line in lines if " ESTABLISHED " in line])
 
 
 def told(router: RunningRouter) -> RedundancyStatus:
@@ -147,6 +153,23 @@ def test_1_2_power_loss_is_a_takeover_and_the_primary_gets_it_back_without_a_fai
         until(lambda: told(two).state == "passive" and two.table() == [], 5, "the backup is passive")
     assert len(client.failures) == before
     assert "the primary is back and in sync: handing over" in two.said()
+
+
+def test_connections_that_the_kernel_did_not_tell_of_live_on_over_a_planned_move(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    two.end(signal.SIGTERM)
+    until(lambda: known(two.host) == 0, 5, "the backup knows nothing")
+    with contextlib.ExitStack() as stack:
+        old = [stack.enter_context(connected(lab["client"], VIP, NAMES)) for _ in range(20)]
+        names = [asked(each) for each in old]
+        two.start()
+        until(lambda: are_ready(routers), 15, "the backup is back")
+        until(lambda: known(two.host) >= len(old), 5, "it was told of connections that say nothing")
+        new = [stack.enter_context(connected(lab["client"], VIP, NAMES)) for _ in range(20)]
+        names += [asked(each) for each in new]
+        assert one.client.failover(FailoverCommand.HAND_OVER).done
+        until(lambda: is_active(two), 5, "the backup is active")
+        assert [asked(each) for each in (*old, *new)] == names
 
 
 @pytest.mark.parametrize("routers", [SLOW], indirect=True)

@@ -16,7 +16,7 @@ from piranha.system.heartbeat import Address
 
 ONE, TWO = "192.0.2.11", "192.0.2.12"
 K, D = 2.0, 5.0
-READY = Report(is_ready=True)
+READY = Report(is_ready=True, digest=b"d" * 32)
 
 
 class Network:

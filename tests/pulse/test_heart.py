@@ -174,6 +174,13 @@ async def test_a_passive_router_that_is_to_run_nothing_does_not_become_active_fo
     assert not [each for each in two.two.diary if each.startswith("take")]
 
 
+async def test_an_undecided_router_that_is_to_run_nothing_does_not_become_active_for_a_moment(only: Router) -> None:
+    only.heart.configured(told(ONE))
+    assert only.state is State.SETTLING
+    only.heart.configured(alone(runs=False))
+    assert only.state is State.IDLE and True not in only.hooks
+
+
 async def test_a_lone_primary_leaves_the_addresses_to_a_backup_that_still_has_them(two: Two) -> None:
     two.one.heart.asked(Ask(1, "hand over"))
     two.one.drop_done()
@@ -367,10 +374,13 @@ async def test_a_pair_that_makes_no_sense_changes_nothing(two: Two, caplog: pyte
 
 
 async def test_a_fault_of_ours_costs_one_look_and_not_the_heart(two: Two, caplog: pytest.LogCaptureFixture) -> None:
-    two.network.sockets[ONE, 539].receive = lambda: [][1]  # type: ignore[method-assign]
+    two.network.sockets[ONE, 539].receive = lambda: 1  # type: ignore[method-assign, assignment, return-value]
     two.one.heart._tick()
     two.one.heart.readable()
     assert caplog.text.count("the engine goes on") == 2 and two.one.heart._timer is not None
+    two.clock.now += 100.0
+    two.one.heart._tick()
+    assert two.one.heart._timer.when() > two.clock.now, "what fails again and again keeps nobody busy"
 
 
 async def test_a_closed_heart_has_no_socket_and_no_timer(two: Two) -> None:

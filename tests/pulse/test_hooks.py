@@ -1,13 +1,14 @@
-"""active_cmd and inactive_cmd: once for each change, in order, never longer than the limit, and only root's programs."""
+"""active_cmd and inactive_cmd: once for each change, in order, never longer than the limit, only root's programs."""
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from piranha.pulse.hooks import Hooks, _doubt
+from piranha.pulse.hooks import TOLD_BYTES, Hooks, _doubt
 from tests.pulse.a_moment import a_moment, until
 
 
@@ -22,11 +23,11 @@ async def hooks(tasks: asyncio.TaskGroup) -> Hooks:
     return Hooks(tasks, doubt=lambda program: "")
 
 
-def script(folder: Path, text: str) -> str:
+def script(folder: Path, text: str, mode: int = 0o755) -> str:
     """Return the path of a program."""
     path = folder / f"hook{len(list(folder.iterdir()))}"
     path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
+    path.chmod(mode)
     return str(path)
 
 
@@ -99,6 +100,38 @@ async def test_at_the_limit_the_whole_process_group_is_ended_and_the_next_one_ru
     await until(lambda: is_gone(int(child)))
 
 
+async def test_a_daemon_that_a_command_starts_goes_on_and_nobody_waits_for_it(
+    hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    pid, out = tmp_path / "pid", tmp_path / "out"
+    hooks.active_cmd = script(tmp_path, f"sleep 600 & echo $! > {pid}; echo started")
+    hooks.inactive_cmd = script(tmp_path, f"echo down > {out}")
+    before = open_descriptors()
+    hooks.changed(True)
+    hooks.changed(False)
+    await hooks.end()
+    assert read(out) == ["down"] and "active_cmd exited with status 0. started" in caplog.text
+    (daemon,) = read(pid)
+    assert not is_gone(int(daemon)) and open_descriptors() == before
+    os.kill(int(daemon), signal.SIGKILL)
+
+
+async def test_a_command_that_says_much_is_heard_to_its_end_and_its_last_words_are_logged(
+    hooks: Hooks, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks.active_cmd = script(tmp_path, "head -c 300000 /dev/zero | tr '\\0' x; echo the end; exit 1")
+    hooks.changed(True)
+    await hooks.end()
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert line.endswith("xxx" + "the end") and len(line) < TOLD_BYTES + 100
+
+
+def open_descriptors() -> int:
+    """Return how many descriptors this process has."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def is_gone(pid: int) -> bool:
     """Say whether a process is no more, or waits for nobody but whoever adopted it."""
     try:
@@ -118,8 +151,7 @@ async def test_a_program_that_is_not_roots_alone_is_not_run(
     tasks: asyncio.TaskGroup, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hooks, out = Hooks(tasks), tmp_path / "out"
-    hooks.active_cmd = script(tmp_path, f"echo up > {out}")
-    Path(hooks.active_cmd).chmod(0o777)
+    hooks.active_cmd = script(tmp_path, f"echo up > {out}", 0o777)
     hooks.changed(True)
     await hooks.end()
     assert "active_cmd is not run." in caplog.text and not out.exists()
