@@ -88,6 +88,12 @@ def known(host: Host) -> int:
     return len([line for line in lines if " ESTABLISHED " in line])
 
 
+def known_templates(host: Host) -> int:
+    """Return how many persistent clients a router's kernel knows the place of."""
+    lines = host.run("cat", "/proc/net/ip_vs_conn").splitlines()[1:]
+    return len([line for line in lines if " NONE " in line or " ASSURED " in line])
+
+
 def told(router: RunningRouter) -> RedundancyStatus:
     status = router.status().redundancy
     assert status is not None
@@ -170,6 +176,33 @@ def test_connections_that_the_kernel_did_not_tell_of_live_on_over_a_planned_move
         assert one.client.failover(FailoverCommand.HAND_OVER).done
         until(lambda: is_active(two), 5, "the backup is active")
         assert [asked(each) for each in (*old, *new)] == names
+
+
+def test_persistent_clients_stay_with_their_real_server_over_a_hand_over(lab: Topology, routers: Pair) -> None:
+    one, two = routers
+    sources = [f"192.0.2.{number}" for number in range(31, 37)]
+    lab["client"].ip(*(f"addr add {each}/32 dev eth0" for each in sources))
+    text = pair(lab["lvs1"], lab["lvs2"]).replace("scheduler = rr", "scheduler = rr\npersistent = 300")
+    for each in routers:
+        each.apply(text)
+    until(lambda: are_ready(routers), 10, "both run it")
+
+    def servers() -> dict[str, str]:
+        found = {}
+        for source in sorted(sources, key=lambda each: each[::-1]):
+            with connected(lab["client"], VIP, NAMES, source=source) as connection:
+                found[source] = asked(connection)
+        return found
+
+    before = servers()
+    assert len(set(before.values())) == 4
+    with connected(lab["client"], VIP, NAMES) as connection:
+        asked(connection)  # the next one would be another's
+    assert one.client.failover(FailoverCommand.HAND_OVER).done
+    until(lambda: is_active(two), 5, "the backup is active")
+    until(lambda: known_templates(two.host) >= len(sources), 5, "it was told where they belong")
+    assert servers() == before
+    lab["client"].ip(*(f"addr del {each}/32 dev eth0" for each in sources))
 
 
 @pytest.mark.parametrize("routers", [SLOW], indirect=True)
