@@ -118,7 +118,7 @@ class RedundancyStatus:
     configured. `has_key`: heartbeats are signed with a shared key. `failback` is "auto" or "never", and
     `failback_in_s` when the addresses go back to the primary, as things are (None: they do not). `age_s`: how old all
     this is, seconds; `trouble`: what is wrong with it as a whole, in sentences. `said`: the last sentences, newest
-    first.
+    first. `pid` and `running_for_s` (seconds) are those of pulse.
     """
 
     role: str
@@ -137,6 +137,8 @@ class RedundancyStatus:
     said: tuple[SaidStatus, ...] = ()
     trouble: tuple[str, ...] = ()
     age_s: float = 0.0
+    pid: int = 0
+    running_for_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

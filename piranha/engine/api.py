@@ -186,7 +186,14 @@ class _Calls:
         told = await self.engine.status(asked, tuple(self.addresses()))
         is_managed = self.tuning is not None and self.tuning.is_managed
         kernel = await kernel_status(self.engine.path, self.engine.cluster, is_managed=is_managed)
-        return _answer(replace(told, kernel=kernel, redundancy=self.redundancy.status()))
+        return _answer(
+            replace(
+                told,
+                kernel=kernel,
+                redundancy=self.redundancy.status(),
+                processes=self.redundancy.processes(told.processes),
+            )
+        )
 
     async def connections(self, request: web.Request) -> web.Response:
         return _answer(await connections.asked(self.engine.path, _query(request, ConnectionsQuery)))

@@ -11,6 +11,7 @@ from piranha.errors import EditRefused
 from piranha.monitoring import FailoverAnswer, FailoverRequest
 from piranha.records import EventKind
 from piranha.router_status import RedundancyStatus
+from piranha.status import ProcessStatus
 
 log = logging.getLogger("lvs")
 
@@ -27,6 +28,16 @@ class Redundancy:
     def status(self) -> RedundancyStatus | None:
         """Return how failover stands, None where there is none or pulse was never heard."""
         return self.link.redundancy() if self.link is not None else None
+
+    def processes(self, ours: tuple[ProcessStatus, ...]) -> tuple[ProcessStatus, ...]:
+        """Return the processes with pulse as it is, where it is one of its own."""
+        status = self.status()
+        if self.link is None:
+            return ours
+        pid, running_for_s = (status.pid, status.running_for_s + status.age_s) if status is not None else (0, 0.0)
+        does = "heartbeats, failover, floating addresses" + (" (not heard now)" if self.link.is_lost else "")
+        pulse = ProcessStatus("pulse", pid, does, running_for_s)
+        return tuple(pulse if each.name == "pulse" else each for each in ours)
 
     async def command(self, request: FailoverRequest, caller: Caller) -> FailoverAnswer:
         """Have pulse do what an operator wants. Raises EditRefused where there is no pulse."""

@@ -7,10 +7,12 @@ next pulse. SIGHUP: lvs applies the saved lvs.cf.
 import asyncio
 import itertools
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from secrets import randbits
 
 from piranha.errors import PiranhaError
@@ -66,6 +68,7 @@ class Pulse:
         self._carrier = Carrier(self._floating, self._down, self._carried, self._move)
         self._links = Links(self._report)
         self._found = Found()
+        self._began = monotonic()
         self._moved, self._moves = asyncio.Event(), itertools.count(1)
         self._stop, self._leaves = asyncio.Event(), False
         self._hooks: Hooks | None = None
@@ -215,6 +218,7 @@ class Pulse:
             return
         trouble = tuple(each for each in (heart.key_trouble,) if each)
         shown = redundancy(heart.failover, heart.wires, self._links.of, heart.said, trouble, wall_at, now)
+        shown = replace(shown, pid=os.getpid(), running_for_s=now - self._began)
         self._lvs.tell(Shown(now, shown, self._floating.standings(), self._floating.troubles()))
 
 

@@ -159,12 +159,15 @@ class Keepalived:
 
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            for pid in subprocess.run(
+            found = subprocess.run(
                 ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
-            ).stdout.split():
-                subprocess.run(["kill", "-9", pid], check=False)
-            self.process.kill()
+            ).stdout.split()
+            self.process.kill()  # the parent first: it would start the others again
             self.process.wait()
+            for pid in found:
+                subprocess.run(["kill", "-9", pid], check=False)
+            for name in ("pid-p", "pid-r", "pid-c"):
+                (self.folder / name).unlink(missing_ok=True)
 
     def stop(self) -> None:
         assert self.process is not None

@@ -262,6 +262,8 @@ def test_killed_processes_of_the_active_router_are_back_before_anybody_takes_ove
             until(lambda: one.status().redundancy, 5, "it hears pulse")
             assert told(one).state == "active" and not carries(two.host)
             until(lambda: are_checked(one), 10, "it has checked everybody")
+    assert one.process is not None
+    assert [each.pid for each in one.status().processes[:2]] == [one.process.pid, *one.pids("lvs")]
     assert client.failures == []
     assert told(two).state == "passive"
 
