@@ -15,7 +15,7 @@ from piranha.web.blocks import Block
 from piranha.web.paging import AddressOf, Listed, Search, page_of
 from piranha.web.panels import status_part
 from piranha.web.places import in_virtual_servers
-from piranha.web.standings import Standing, checked, configured, not_running
+from piranha.web.standings import Standing, checked, configured, not_told
 
 _KEYWORDS = ("active", "address", "port", "weight")
 
@@ -67,7 +67,7 @@ def _row(
         each.title,
         configured(each.values["active"]),
         each.is_active,
-        checked(live.health) if live is not None and live.is_active else not_running(),
+        checked(live.health) if live is not None and live.is_active else not_told(),
         each.values["address"] or "0.0.0.0",
         each.values["port"] or "",
         each.values["weight"] or "1",

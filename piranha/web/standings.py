@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from piranha.status import Health
+from piranha.web.client import summary
 from piranha.web.texts import _
 
 
@@ -41,6 +42,8 @@ def checked(health: Health) -> Standing:
             return Standing("undef", "?", _("unknown"), health.reason)
 
 
-def not_running() -> Standing:
-    """Return what is to say of a server that is not part of what runs."""
+def not_told() -> Standing:
+    """Return what is to say of a server that the engine does not tell of: it does not run, or nobody knows."""
+    if summary() is None:
+        return Standing("undef", "?", _("unknown"), _("The engine does not answer."))
     return Standing("undef", "–", _("not running"))

@@ -15,7 +15,7 @@ from piranha.web import blocks
 from piranha.web.client import Understood
 from piranha.web.paging import AddressOf, Listed, Search, page_of
 from piranha.web.panels import status_part
-from piranha.web.standings import Standing, configured, not_running
+from piranha.web.standings import Standing, configured, not_told
 from piranha.web.texts import _
 
 _KEYWORDS = ("active", "address", "vip_nmask", "port", "protocol")
@@ -101,7 +101,7 @@ def _told(document: Document, steps: BlockPath) -> Told:
 def _standings(live: VirtualServerStatus | None) -> list[Standing]:
     """Return how the checks find its real servers, or why it is not served, and what else is not as it should be."""
     if live is None or not live.is_active:
-        return [not_running()]
+        return [not_told()]
     found = [Standing("down", "✖", _("refused"), live.refused) if live.refused else _health(live)]
     if live.differs:
         found.append(Standing("down", "✖", _("not as lvs.cf asks"), live.differs))

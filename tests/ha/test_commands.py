@@ -12,8 +12,10 @@ from piranha.ha.settings import Failback, Settings
 from piranha.ha.states import Role, State
 from tests.ha.routers import Pace
 from tests.ha.scenes import D, K, Scene
+from tests.ha.world import Quality
 
 SLOW_DROP = Pace(take_s=0.0, drop_s=1000.0, late_s=0.0)
+UNDECIDED = (State.SETTLING, State.PASSIVE)
 
 
 def last(router) -> str:
@@ -146,6 +148,32 @@ def test_a_partner_that_dies_at_that_moment_leaves_no_gap_beyond_the_bound() -> 
     offered = [at - began for at, who, channel, _ in scene.wire.sent if who == 0 and channel is ChannelName.PRIVATE]
     offered = [at for at in offered if -0.01 < at < K - 0.01]
     assert offered == pytest.approx([0.0, 0.5, 1.0, 1.5]), "four times as often as otherwise"
+
+
+def test_a_partner_that_answers_late_and_is_hardly_heard_need_not_learn_that_settling_is_over() -> None:
+    scene = Scene().settled()
+    never_two(scene)
+    to_backup, to_primary = ([quality for (who, _), quality in scene.wire.qualities.items() if who == n] for n in (0, 1))
+
+    def cut(way: list[Quality], *, is_cut: bool) -> None:
+        for quality in way:
+            quality.is_cut = is_cut
+
+    scene.backup.stall(K + 0.5)
+    scene.primary.command(Command.HAND_OVER)
+    cut(to_backup, is_cut=True)
+    began = scene.now
+    scene.run(began + D - 1)
+    assert (scene.states, scene.primary.failover.node.partner.heard_at > began + K) == (UNDECIDED, True)
+    cut(to_backup, is_cut=False)
+    cut(to_primary, is_cut=True)
+    scene.run(began + K + D - 0.1)
+    assert scene.states == UNDECIDED
+    cut(to_backup, is_cut=True)
+    scene.run(began + K + D + 0.1)
+    assert scene.states == (State.PASSIVE, State.PASSIVE)
+    cut(to_primary, is_cut=False)
+    assert scene.until(lambda: scene.owners == "P") - began <= D + 2 * K + 0.1
 
 
 def test_a_partner_that_fails_at_that_moment_says_so_and_it_is_taken_back() -> None:

@@ -60,6 +60,15 @@ def test_check_57_add_offers_the_defaults_and_saves_nothing_before_accept(
     assert watched.is_untouched()
 
 
+def test_while_the_engine_is_silent_nobody_knows_how_a_server_stands(
+    browser: InProcessBrowser, engine: KeeperEngine
+) -> None:
+    engine.is_dead = True
+    for address in ("/secure/virtual_servers", "/secure/real_servers?virtual="):
+        text = browser.open(address).text
+        assert "? unknown" in text and "not running" not in text
+
+
 def test_check_57_add_appends_a_block_that_is_down(browser: InProcessBrowser, watched: Watched) -> None:
     page = browser.open("/secure/virtual_server/add")
     for label, value in {
