@@ -18,7 +18,7 @@ from piranha.ha.datagram import Heartbeat, Said
 from piranha.ha.events import Command
 from piranha.ha.node import Node, Report, heard_facts, heir_problem, word
 from piranha.ha.settings import Settings
-from piranha.ha.states import Action, Event, Role, Row, State
+from piranha.ha.states import RANKS, Action, Event, Role, Row, State
 from piranha.ha.table import TABLE
 
 _TURNS_MOST = 6
@@ -205,12 +205,14 @@ class _Turn:
         if row.becomes is not None and row.becomes is not before.state:
             # A word of a state that lasted no time would be untrue: STOPPED makes an original partner active.
             self.orders = [order for order in self.orders if not isinstance(order, _Pending)]
+            # Who knew a state of the same rank comes to the same conclusion, so it need not hear of this one first.
+            is_as_known = 0 < RANKS[before.state] == RANKS[row.becomes]
             self.node = replace(
                 before,
                 state=row.becomes,
                 since=self.at,
-                spell_at=self.at,
-                known_from=before.said + 1,
+                spell_at=before.spell_at if is_as_known else self.at,
+                known_from=before.known_from if is_as_known else before.said + 1,
                 by_hand=False,
                 in_conflict=False,
             )
@@ -257,8 +259,8 @@ def _last_word(turn: _Turn) -> None:
     """Say what is not true of this router, but makes the partner do at once what it should.
 
     RUNNING though the addresses are down: an original primary that has them announces them anew, after ours; the backup
-    would yield. A partner that was not heard yet may have them. STOPPED though there is no partner: one that was, and
-    does not know it yet, need not wait for deadtime.
+    would yield. A partner that was not heard yet may have them, and so may one whose words waited while this router
+    stood still. STOPPED though there is no partner: one that was, and does not know it yet, need not wait for deadtime.
     """
     node = turn.node
     if node.settings.is_alone and node.state is State.IDLE and node.partner.heard_at is not None:
@@ -266,7 +268,9 @@ def _last_word(turn: _Turn) -> None:
         return
     were_here = node.let_go == node.said + 1
     # Its STOPPED of before may have come after its RUNNING, so one that yielded to it does not go by what it said last.
-    may_have_them = node.partner.heard_at is None or node.partner.is_owner or node.state is State.PASSIVE
+    heard_at = node.partner.heard_at
+    is_stale = heard_at is None or heard_at - node.stalled_at < node.settings.keepalive_s
+    may_have_them = is_stale or node.partner.is_owner or node.state is State.PASSIVE
     if node.is_partner_original and node.role is Role.BACKUP and were_here and may_have_them:
         turn.say(Said.RUNNING)
 

@@ -64,7 +64,7 @@ def test_while_the_engine_is_silent_nobody_knows_how_a_server_stands(
     browser: InProcessBrowser, engine: KeeperEngine
 ) -> None:
     engine.is_dead = True
-    for address in ("/secure/virtual_servers", "/secure/real_servers?virtual="):
+    for address in ("/secure/virtual_servers", "/secure/real_servers?virtual=virtual[http]"):
         text = browser.open(address).text
         assert "? unknown" in text and "not running" not in text
 
