@@ -1,6 +1,6 @@
 """What surrounds the balancer on a real router: the kernel's table and settings, and pulse, which says who is active.
 
-Activating: the table, then the sync daemon, then pulse is told which addresses to carry. Becoming passive: pulse takes
+Activating: the table, then pulse is told which addresses to carry, then the sync daemon. Becoming passive: pulse takes
 the addresses away and says so here; then the sync daemon changes its role, and the table goes. Stopping: pulse has the
 addresses taken away before it ends lvs; then goes what is left of the table, then the settings.
 """
@@ -172,14 +172,15 @@ class Router:
         if (is_new or looks) and monotonic() >= self._ahead_until:
             await self.configure(balancer.cluster, resolved)
         is_active = balancer.standing.is_active
-        await self.settings.follow(balancer.cluster, is_active)
-        await self.tuning.follow(balancer.cluster, is_active)
         wanted, unusable = wanted_addresses(carried, resolved)
         draining = tuple(sorted(str(each) for each in balancer.draining_addresses)) if is_active else ()
         carry = Carry(0, 0, rows_of(wanted), refused_rows_of(unusable), draining)
         # A turn that was made for another standing is of no use: one for this standing follows.
         if is_active is self.link.standing.is_active:
             await self.link.carry(carry, waits=not wanted)
+        # Behind it: to end a sync daemon takes up to a tenth of a second, in which nobody would serve.
+        await self.settings.follow(balancer.cluster, is_active)
+        await self.tuning.follow(balancer.cluster, is_active)
 
 
 def _addresses_here() -> Collection[Address]:

@@ -61,7 +61,7 @@ class Settings:
         return max(self.deadtime_s, 2 * self.keepalive_s) if to_original else self.keepalive_s
 
     def hand_over_s(self, to_original: bool) -> float:
-        """Return the longest time without owner when a hand-over fails: the offer, and settling after it."""
+        """Return the longest time without owner if the partner dies in a hand-over: the offer, then settling."""
         return self.offer_s(to_original) + self.settling_s
 
     @property

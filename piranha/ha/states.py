@@ -102,8 +102,8 @@ class Action(StrEnum):
     SAY = "SAY"
     """Send a heartbeat on all channels now."""
     LAST_WORD = "LAST_WORD"
-    """To an original primary that is active: one RUNNING, after which it announces its addresses anew. To a router that
-    is no partner any more: one STOPPED."""
+    """To an original primary that is, or may be, active: one RUNNING, after which it announces its addresses anew.
+    To a router that is no partner any more: one STOPPED."""
     TAKE = "TAKE"
     """Table into the kernel, then addresses, then announcements; sync daemon master; active_cmd."""
     DROP = "DROP"

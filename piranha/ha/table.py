@@ -83,7 +83,7 @@ TABLE: Sequence[Row] = (
     Row(YIELDING, Event.HOLD, BOTH, HELD, (), HELD_BACK),
     Row(YIELDING, Event.STOP, BOTH, IDLE, (DROP,), STOPPING),
 
-    Row(HANDING_OVER, Event.DOWN, BOTH, HANDING_OVER, (SAY,), "the addresses are down: telling the partner"),
+    Row(HANDING_OVER, Event.DOWN, BOTH, HANDING_OVER, (LAST_WORD, SAY), "the addresses are down: telling the partner"),
     Row(HANDING_OVER, Event.OWNER, BOTH, PASSIVE, (MOVED, CLEAR, SAY), "handed over: the partner is active"),
     Row(HANDING_OVER, Event.GIVES_WAY, BOTH, ACTIVE, (COUNT_MOVE, TAKE, SAY), "the partner cannot take over"),
     Row(HANDING_OVER, Event.OFFER_ENDS, BOTH, SETTLING, (COUNT_MOVE, SAY), "the partner did not take over; {heard}"),

@@ -46,9 +46,13 @@ class Watcher:
         self._double_since = inf
         self._heard_since_double = [False, False]
         self._both_heard_at = inf
+        self._latest_sent_at = [-inf, -inf]
+        self._was_misled = [False, False]
+        self._interrupted_at = -inf
         self._gap_since = inf
         self._mover: NewRouter | None = None
         self._mover_life = 0
+        self._has_answered = False
         self._sole_since = [inf, inf]
         self._left_since = [inf, inf]
         self._last_had = [False, False]
@@ -71,6 +75,7 @@ class Watcher:
 
     def interrupted(self) -> None:
         """Take note that a process began, ended, stood still or went on: what it heard before it may not act on."""
+        self._interrupted_at = self.agenda.now
         self._both_heard_at = inf
         self._heard_since_double = [False, False]
 
@@ -89,6 +94,12 @@ class Watcher:
             if self._works_since[channel] < inf:
                 self.disturbances += 1  # it had been silent for deadtime, and nobody else has counted that
             self._works_since[channel] = now if self.works(channel) else inf
+        if sent_at < min(self._double_since, self._latest_sent_at[index]):
+            self._was_misled[index] = True
+        self._latest_sent_at[index] = max(self._latest_sent_at[index], sent_at)
+        mover = self._mover
+        if mover is not None and mover.index == index and counts_from > self._gap_since + self._offer_s:
+            self._has_answered = True
         if self._double_since < inf and sent_at >= self._double_since:
             self._heard_since_double[index] = True
             if all(self._heard_since_double) and self._both_heard_at == inf:
@@ -122,8 +133,18 @@ class Watcher:
         if now - self._both_heard_at > self.keepalive_s:
             self._fail(f"two owners for {now - self._both_heard_at:.3f} s after each heard the other")
 
+    @property
+    def _offer_s(self) -> float:
+        """Return how long addresses are offered."""
+        return self.keepalive_s if self.are_new else max(self.deadtime_s, 2 * self.keepalive_s)
+
     def _watch_move(self, now: float) -> None:
-        """No owner in a hand-over: for the stated bound, unless who handed over failed or was told otherwise."""
+        """No owner in a hand-over: for the stated bound, unless who handed over failed or was told otherwise.
+
+        The bound of a partner that dies is the offer and settling. One that was heard after the offer lives, and the
+        two have to agree: that takes deadtime and a tick from the end of the offer, or from when it went on, until the
+        mover believes that it is not heard, and deadtime if it then hears nothing either.
+        """
         mover = self._mover
         if mover is None:
             return
@@ -131,8 +152,10 @@ class Watcher:
             self._mover = None
             return
         gap_s = now - self._gap_since
-        offer_s = self.keepalive_s if self.are_new else max(self.deadtime_s, 2 * self.keepalive_s)
-        bound_s = offer_s + self.deadtime_s
+        bound_s = self._offer_s + self.deadtime_s
+        if self._has_answered:
+            begins_s = max(self._offer_s, self._interrupted_at - self._gap_since)
+            bound_s = begins_s + 2 * self.deadtime_s + self.keepalive_s
         if gap_s > bound_s + self.pace.take_s + 2 * self.pace.late_s:
             self._fail(f"a hand-over left no owner for {gap_s:.3f} s; its bound is {bound_s:.3f} s")
 
@@ -141,6 +164,7 @@ class Watcher:
         self.owners = owners
         if owners == 2:
             self._double_since, self._both_heard_at, self._heard_since_double = now, inf, [False, False]
+            self._was_misled = [False, False]
             self._must_announce = None
             self._lives_at_double = [router.life for router in self.routers]
             working = [c for c in ChannelName if self.works(c) and now - self._works_since[c] > self.keepalive_s]
@@ -160,6 +184,7 @@ class Watcher:
             ]
             self._mover = movers[0] if movers else None
             self._mover_life = self._mover.life if self._mover else 0
+            self._has_answered = False
         elif before == 0:
             if self._mover is not None:
                 self.hand_over_gaps.append(now - self._gap_since)
@@ -168,13 +193,17 @@ class Watcher:
     def _expect_announcement(self, owners: int, now: float) -> None:
         """Both had the addresses: who keeps them has to announce them after the other one let them go.
 
-        Towards an original one the words that make either announce may be lost; so only where the wire is good.
+        Towards an original one the words that make either announce may be lost; so only where the wire is good. They
+        have no sequence either: a STOPPED from before it had the addresses, which its RUNNING overtook on the way,
+        cannot be told from the one with which it lets go. Then announcing on that one is enough.
         """
         self._must_announce = None
         if owners == 1 and (self.are_new or self.is_wire_good):
             stays, leaves = sorted(self.routers, key=lambda router: not router.has_addresses)
             if leaves.is_alive and stays.is_alive and self._can_know(stays, leaves):
-                self._must_announce = (stays, now, stays.life, leaves, leaves.life)
+                is_misled = not leaves.is_new and self._was_misled[stays.index]
+                since = self._double_since if is_misled else now
+                self._must_announce = (stays, since, stays.life, leaves, leaves.life)
 
     def _can_know(self, stays: Router, leaves: Router) -> bool:
         """Say whether the one that stays can know, or be told, that it has to announce its addresses."""

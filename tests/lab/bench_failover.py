@@ -10,6 +10,7 @@ connections failed. Exit status 1 if the median of a power loss is more than 1.1
 """
 
 import itertools
+import os
 import select
 import selectors
 import shutil
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +47,7 @@ class Knocks(threading.Thread):
 
     client: Host
     answered: list[float] = field(default_factory=list)
-    failed: int = 0
+    failed: dict[str, int] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -69,17 +71,20 @@ class Knocks(threading.Thread):
                 for key, _ in selector.select(max(0.0, min(0.1, next_at - time.monotonic()))):
                     knock = key.fileobj  # type: ignore[assignment]
                     began = waiting.pop(knock)
-                    if knock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                        self.failed += 1
+                    if problem := knock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                        self.fail(os.strerror(problem))
                     elif time.monotonic() - began < PROMPT_S:
                         self.answered.append(began)
                     selector.unregister(knock)
                     knock.close()
                 for knock in [each for each, began in waiting.items() if time.monotonic() - began > FAILED_S]:
-                    self.failed += 1
+                    self.fail("no answer")
                     del waiting[knock]
                     selector.unregister(knock)
                     knock.close()
+
+    def fail(self, why: str) -> None:
+        self.failed[why] = self.failed.get(why, 0) + 1
 
     def end(self) -> None:
         self._over.set()
@@ -165,7 +170,7 @@ class Keepalived:
             self.process.kill()  # the parent first: it would start the others again
             self.process.wait()
             for pid in found:
-                subprocess.run(["kill", "-9", pid], check=False)
+                subprocess.run(["kill", "-9", pid], check=False, capture_output=True)
             for name in ("pid-p", "pid-r", "pid-c"):
                 (self.folder / name).unlink(missing_ok=True)
 
@@ -221,10 +226,12 @@ MEASURES: dict[str, tuple[float, Callable[[Ours | Keepalived], None]]] = {
 }
 
 
-def gaps_of(lab: Topology, kind: type[Ours] | type[Keepalived], runs: int, measure: str) -> tuple[list[float], int]:
+def gaps_of(
+    lab: Topology, kind: type[Ours] | type[Keepalived], runs: int, measure: str
+) -> tuple[list[float], Counter[str]]:
     """Return the gaps of so many moves, seconds, and how many connections failed in all."""
     interval_s, move = MEASURES[measure]
-    gaps, failed = [], 0
+    gaps, failed = [], Counter[str]()
     with tempfile.TemporaryDirectory() as folder:
         one, two = lab["lvs1"], lab["lvs2"]
         active = kind(one, Path(folder), two, True, interval_s)
@@ -243,7 +250,7 @@ def gaps_of(lab: Topology, kind: type[Ours] | type[Keepalived], runs: int, measu
             select.select([], [], [], SETTLE_S)
             knocks.end()
             gaps.append(knocks.gap_s)
-            failed += knocks.failed
+            failed.update(knocks.failed)
             if move is switch_off:
                 switch_on(active)
             if measure != "hand-over" or kind is Keepalived:
@@ -276,7 +283,8 @@ def main() -> int:
                 medians[kind.name] = statistics.median(gaps)
                 told = ", ".join(f"{each * 1000:.0f}" for each in (medians[kind.name], min(gaps), max(gaps)))
                 print(
-                    f"{measure}: {kind.name}: median, least, most {told} ms; {failed} failed; {runs} runs", flush=True
+                    f"{measure}: {kind.name}: median, least, most {told} ms; failed: {dict(failed) or 'none'}",
+                    flush=True,
                 )
             ratio = medians["piranha"] / medians["keepalived"]
             print(f"{measure}: ratio of the medians {ratio:.2f}", flush=True)
