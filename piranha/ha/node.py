@@ -60,8 +60,9 @@ class Node:
 
     `nonce`: this boot's random number. `since`: when the state began. `said`: the sequence of the last heartbeat, and
     `says_at` the time of the next one. `known_from`: the first sequence that tells of the present state, or of one of
-    the same rank just before it, and `spell_at` when that was. `silent_from`: when deadtime began. `owns`: the addresses are here, or were ordered to be; `order`
-    numbers the orders about them, `is_dropping` says that the last one was to drop them, `down_at` when that was done.
+    the same rank just before it, and `spell_at` when that was. `silent_from`: when deadtime began. `owns`: the
+    addresses are here, or were ordered to be; `order` numbers the orders about them, `is_dropping` says that the last
+    one was to drop them, `down_at` when that was done.
     `let_go`: the first sequence after some were there and went down, 0 if none did.
     `wants_until`: how long the partner is asked for them. `by_hand`: an operator wanted the hand-over under way;
     `by_hand_with`: the partner's boot with which the last one was made. `faults`, `failed_moves`: in a row;

@@ -144,6 +144,8 @@ def test_a_partner_that_dies_at_that_moment_leaves_no_gap_beyond_the_bound() -> 
     assert scene.owners == ""
     assert scene.until(lambda: scene.owners == "P") == pytest.approx(began + K + D, abs=0.05)
     assert scene.primary.settings.hand_over_s(False) == K + D
+    assert scene.primary.failover is not None
+    assert scene.primary.failover.node.failed_moves == 1, "so the next move waits for longer"
     offered = [at - began for at, who, channel, _ in scene.wire.sent if who == 0 and channel is ChannelName.PRIVATE]
     offered = [at for at in offered if -0.01 < at < K - 0.01]
     assert offered == pytest.approx([0.0, 0.5, 1.0, 1.5]), "four times as often as otherwise"

@@ -34,6 +34,7 @@ def test_a_router_without_its_public_link_does_not_take_over(state: State) -> No
         scene.run(0.1)
     link(scene, "B", is_up=False)
     assert (scene.backup.state, scene.words("B")[-1]) == (State.LINK_FAULT, Said.STOPPED)
+    assert [text for _, text in scene.backup.told].count("Local NIC link failure: Pulse disabled") == 1
     if state is State.PASSIVE:
         scene.primary.kill(loses_power=True)
     assert scene.run(scene.now + 60).owners == ""

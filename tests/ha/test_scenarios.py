@@ -455,6 +455,7 @@ def test_33_a_lost_public_port_moves_the_addresses_and_nothing_moves_back(origin
     assert scene.until(lambda: scene.owners == "B") <= began + K
     assert scene.primary.state is State.LINK_FAULT
     assert "local link failure: deactivating LVS" in sentences(scene.primary)
+    assert "Local NIC link failure: Pulse disabled" not in sentences(scene.primary), "one loss, one sentence"
     scene.run(began + 10)
     link(scene, "P", is_up=True)
     scene.run(scene.now + 60)
