@@ -50,6 +50,8 @@ def test_take_over_by_hand_stays_too() -> None:
     scene.backup.command(Command.TAKE_OVER)
     assert scene.run(scene.now + 600).owners == "B"
     assert "asking the partner for the addresses" in [sentence for _, sentence in scene.backup.told]
+    offers = [beat.trailer for beat in scene.heard("P") if beat.trailer and beat.trailer.state is State.HANDING_OVER]
+    assert offers and all(offer.flags.by_hand for offer in offers)
 
 
 def test_take_over_asked_while_settling_is_answered() -> None:
@@ -57,7 +59,9 @@ def test_take_over_asked_while_settling_is_answered() -> None:
     scene.boot("B")
     scene.run(7.0)
     scene.boot("P")
+    said = len(scene.words("P"))
     scene.primary.command(Command.TAKE_OVER)
+    assert len(scene.words("P")) == said + 1, "it asks at once"
     never_two(scene)
     assert scene.primary.state is State.SETTLING
     assert scene.run(7.1).owners == "P"

@@ -248,6 +248,13 @@ def test_an_active_primary_answers_every_running_and_announces_once() -> None:
     assert len(answers) >= 8, "one for each of the backup's, besides its own rhythm"
 
 
+def test_an_active_primary_answers_the_first_running_at_once_on_one_channel_too() -> None:
+    scene = Scene("B").settled()
+    began = scene.now
+    scene.inject("P", bytes.fromhex("dadbadbd"))
+    assert scene.words("P", began) == [Said.RUNNING]
+
+
 def test_a_report_of_addresses_that_were_ordered_back_meanwhile_is_ignored() -> None:
     scene = Scene().settled()
     router = scene.primary
