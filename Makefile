@@ -41,8 +41,9 @@ test: ## set up what is needed, Debian packages too, and run everything
 	.ci/part "Debian packages" 180 .ci/apt-install; \
 	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
-	.ci/part "tests in the lab's kernel" 600 $(BIN)/python -m tests.lab.boot $(LAB_TESTS); \
-	.ci/part "all tests" 1000 $(BIN)/pytest $(ARGS); \
+	.ci/side-by-side \
+		"tests in the lab's kernel" 900 "$(BIN)/python -m tests.lab.boot $(LAB_TESTS)" \
+		"all other tests" 1200 "$(BIN)/pytest $(ARGS)"; \
 	echo "== make test: all passed; $$SECONDS s of 1800 s"
 
 .PHONY: lab

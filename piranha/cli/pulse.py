@@ -54,6 +54,8 @@ def pulse(root: str | None, data_path: str, nodaemon: bool, forceactive: bool, i
     try:
         if is_trial:
             sys.exit(_tell_trial(paths))
+        if data_path == "kernel":
+            _require_ipvs()
         if data_path == "kernel" or (data_path == "auto" and paths.is_system and _has_ipvs()):
             from piranha.pulse.run import serve as serve_router
 
@@ -105,13 +107,19 @@ def _tell_trial(paths: Paths) -> int:
     return 1 if stopping else 0
 
 
+def _require_ipvs() -> None:
+    """Raise KernelUnavailable where the kernel's IPVS cannot be used: then nothing is begun."""
+    from piranha.system.kernel_ipvs import KernelPath
+
+    KernelPath()
+
+
 def _has_ipvs() -> bool:
     """Say whether the kernel can be used; that it cannot is told by lvs, which goes on without."""
     from piranha.system.ipvs_socket import KernelUnavailable
-    from piranha.system.kernel_ipvs import KernelPath
 
     try:
-        KernelPath()
+        _require_ipvs()
     except KernelUnavailable:
         return False
     return True

@@ -56,7 +56,9 @@ def test_status_and_failover_from_a_shell(routers: Pair) -> None:
 
 def test_redundancy_shows_the_pair_and_hands_over(routers: Pair) -> None:
     one, two = routers
-    page = browser(one).open(PANEL)
+    console = browser(one)
+    until(lambda: "● the same as here" in console.open(PANEL).text, 10, "the partner has told of its configuration")
+    page = console.open(PANEL)
     there = two.host.address("dmz")
     assert f"primary, ● active; the other router, {there}, is ○ passive" in page.text
     assert "Its configuration● the same as here" in page.text and "Readiness● ready to take over" in page.text
