@@ -16,6 +16,7 @@ import pytest
 
 from piranha.config.load import load
 from piranha.config.model import Address, Cluster
+from piranha.ipvs.addresses import wanted_addresses
 from piranha.ipvs.announcements import FINISHED, Carried
 from piranha.ipvs.second_owners import FORGET_S
 from piranha.paths import Paths
@@ -62,7 +63,7 @@ class Router:
         return asyncio.run_coroutine_threadsafe(what, self._loop).result(WAIT_S)
 
     def follow(self, text: str) -> None:
-        self.do(self._floating.follow(cluster(text), {}))
+        self.do(self._floating.follow(*wanted_addresses(cluster(text), {})))
 
     def skip(self, seconds: float) -> None:
         """Let time pass, between two things that it does."""

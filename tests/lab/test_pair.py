@@ -173,7 +173,7 @@ def test_connections_that_the_kernel_did_not_tell_of_live_on_over_a_planned_move
         until(lambda: known(two.host) >= len(old), 5, "it was told of connections that say nothing")
         new = [stack.enter_context(connected(lab["client"], VIP, NAMES)) for _ in range(20)]
         names += [asked(each) for each in new]
-        assert one.client.failover(FailoverCommand.HAND_OVER).done
+        until(lambda: one.client.failover(FailoverCommand.HAND_OVER).done, 10, "the backup is ready")
         until(lambda: is_active(two), 5, "the backup is active")
         assert [asked(each) for each in (*old, *new)] == names
 
@@ -198,7 +198,7 @@ def test_persistent_clients_stay_with_their_real_server_over_a_hand_over(lab: To
     assert len(set(before.values())) == 4
     with connected(lab["client"], VIP, NAMES) as connection:
         asked(connection)  # the next one would be another's
-    assert one.client.failover(FailoverCommand.HAND_OVER).done
+    until(lambda: one.client.failover(FailoverCommand.HAND_OVER).done, 10, "the backup is ready behind the Apply")
     until(lambda: is_active(two), 5, "the backup is active")
     until(lambda: known_templates(two.host) >= len(sources), 5, "it was told where they belong")
     assert servers() == before

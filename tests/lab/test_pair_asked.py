@@ -36,7 +36,7 @@ def test_status_and_failover_from_a_shell(routers: Pair) -> None:
     one, two = routers
     told = piranha(one, "status").stdout
     assert "This router is the primary, active since" in told and "serves: this router" in told
-    assert f"The other router, {two.host.address('dmz')} (backup), is passive: heard 0." in told
+    assert f"The other router, {two.host.address('dmz')} (backup), is passive: heard " in told
     assert "NOT authenticated; same configuration; ready" in told
     assert "! ERROR: There is no shared key" in told
     refused = piranha(one, "failover", "take-over", "--yes")

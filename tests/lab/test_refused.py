@@ -251,7 +251,7 @@ def test_a_missing_interface(lab: Topology, router: RunningRouter, told: Told, w
             carried = f"{OTHER}/24"
             until(lambda: all(each in router.addresses() for each in (carried, "10.0.0.253/24")), 10, "they are there")
             running = "master sync daemon (mcast=eth9, syncid=7"
-            until(lambda: running in router.host.run("ipvsadm", "-L", "--daemon"), 10, "the sync daemon runs")
+            until(lambda: running in router.host.run("ipvsadm", "-L", "--daemon"), 25, "the sync daemon runs")
             until(lambda: is_in_none(told.in_general(), "eth9"), 10, "nothing is wrong any more")
             for name in ("far", "also"):
                 assert is_in_none(told.about(name), "is not carried")
