@@ -33,6 +33,7 @@ class Link:
     pair: RedundancyStatus | None = pairs.WELL
     answer: FailoverAnswer = field(default_factory=lambda: FailoverAnswer(True, ("handing over by command",)))
     asked: list[str] = field(default_factory=list)
+    is_lost: bool = False
 
     def redundancy(self) -> RedundancyStatus | None:
         return self.pair
@@ -109,6 +110,7 @@ async def test_without_pulse_it_is_refused(client: EngineClient, engine: Engine,
 async def test_status_and_summary_tell_the_role_as_pulse_has_it(client: EngineClient, engine: Engine) -> None:
     told = await asyncio.to_thread(client.status)
     assert told.redundancy == pairs.WELL
+    assert [(each.name, each.pid) for each in told.processes if each.name == "pulse"] == [("pulse", pairs.WELL.pid)]
     assert (await asyncio.to_thread(client.summary)).role == told.role
 
 
