@@ -8,6 +8,7 @@ addresses taken away before it ends lvs; then goes what is left of the table, th
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -36,7 +37,7 @@ from piranha.system.kernel_ipvs import KernelPath
 
 log = logging.getLogger("lvs")
 
-TEMPLATES_AFTER_S = 0.5
+TEMPLATES_AFTER_S = (0.5, 2.0)
 """Behind a move: the partner has its table then, and takes where persistent clients belong."""
 LOOKS_EVERY_S = 3.0
 """How often a router that has neither address of the pair looks whether it has one now."""
@@ -154,7 +155,13 @@ class Router:
         assert self._balancer is not None
         cluster = self._balancer.cluster
         await self.resync.tell_moving(cluster)
-        self.link.later(TEMPLATES_AFTER_S, lambda: self.resync.tell_templates(cluster))
+        for after_s in TEMPLATES_AFTER_S:
+            self.link.later(after_s, partial(self._tell_templates, cluster))
+
+    async def _tell_templates(self, cluster: Cluster) -> None:
+        count = await self.resync.tell_templates(cluster)
+        if count:
+            log.info("The partner was told where %d persistent clients belong.", count)
 
     async def _tell_all(self) -> None:
         assert self._balancer is not None

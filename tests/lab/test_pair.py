@@ -88,12 +88,6 @@ def known(host: Host) -> set[int]:
     return {int(line.split()[2], 16) for line in lines if " ESTABLISHED " in line}
 
 
-def known_templates(host: Host) -> int:
-    """Return how many persistent clients a router's kernel knows the place of."""
-    lines = host.run("cat", "/proc/net/ip_vs_conn").splitlines()[1:]
-    return len([line for line in lines if " NONE " in line or " ASSURED " in line])
-
-
 def told(router: RunningRouter) -> RedundancyStatus:
     status = router.status().redundancy
     assert status is not None
@@ -202,7 +196,7 @@ def test_persistent_clients_stay_with_their_real_server_over_a_hand_over(lab: To
         asked(connection)  # the next one would be another's
     until(lambda: one.client.failover(FailoverCommand.HAND_OVER).done, 10, "the backup is ready behind the Apply")
     until(lambda: is_active(two), 5, "the backup is active")
-    until(lambda: known_templates(two.host) >= len(sources), 5, "it was told where they belong")
+    until(lambda: one.said().count("persistent clients belong") == 2, 15, "it was told where they belong")
     assert servers() == before
     lab["client"].ip(*(f"addr del {each}/32 dev eth0" for each in sources))
 
