@@ -191,3 +191,22 @@ async def test_a_fault_costs_one_turn_and_not_the_carrier(
     carrier.carry(carry(6, 1, VIP))
     await until(lambda: 6 in told.carried)
     assert floating.here == (VIP,)
+
+
+async def test_the_partner_is_told_of_connections_between_the_addresses_going_and_the_report_of_it(
+    floating: Floating, told: Told
+) -> None:
+    async def moving() -> None:
+        floating.diary.append(f"moving, {len(told.down)} reported")
+
+    def down(order: int, were_any: bool) -> None:
+        told.down.append((order, were_any))
+
+    carrier = Carrier(floating, down, told.carried.append, moving)  # type: ignore[arg-type]
+    floating.here = ("an address",)  # type: ignore[assignment]
+    carrier.drop(3)
+    await carrier.turn()
+    assert floating.diary[-2:] == ["follow 0 0 0 asking", "moving, 0 reported"] and told.down == [(3, True)]
+    carrier.drop(4)
+    await carrier.turn()
+    assert floating.diary[-1] == "follow 0 0 0 asking", "where there was none, nothing moves"
