@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from piranha.config.model import Address, Cluster, HostName, RealServerKey
 from piranha.engine.nanny import Nanny
+from piranha.engine.reckoned import Reckoned
 from piranha.engine.refusals import Refusals
 from piranha.engine.role import ACTIVE, Standing, router_names_of
 from piranha.engine.servers import checks_of, heard_of_all, in_table, names_of, needed_first, weighed_servers
@@ -102,7 +103,7 @@ class Balancer:
         self._refusals = Refusals()
         self._last: View | None = None
         self._is_halted, self._news = False, 0
-        self._reckoning: tuple[object, tuple[Mapping[RealServerKey, Weighed], Desired]] | None = None
+        self._reckoning: Reckoned | None = None
         self._turning = asyncio.Lock()
         self._woken, self._heard = asyncio.Event(), asyncio.Event()
 
@@ -326,13 +327,14 @@ class Balancer:
         Servers that were never checked stay as they are in the table, so that it depends on that too.
         """
         depends = (self.cluster, self._resolved, self._draining, self.overrides, standing, self._news)
-        if self._reckoning is not None and self._reckoning[0] == depends:
-            return self._reckoning[1]
-        weighed = self._weighed(self.cluster)
-        target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, standing)
-        is_known = all(each.state is not HealthState.UNKNOWN for each in self.nanny.healths.values())
-        self._reckoning = (depends, (weighed, target)) if is_known else None
-        return weighed, target
+        kept = self._reckoning
+        if kept is None or kept.depends != depends or not kept.is_of(reading.table):
+            weighed = self._weighed(self.cluster)
+            target = self._target(self.cluster, weighed, self._resolved, self._draining, reading, standing)
+            waiting = {target.links[key][0] for key in self._unheard() if key in target.links}
+            kept = Reckoned(depends, {key: reading.table.get(key) for key in waiting}, weighed, target)
+            self._reckoning = kept
+        return kept.weighed, kept.target
 
     def _target(
         self,
@@ -343,10 +345,12 @@ class Balancer:
         reading: Reading,
         standing: Standing,
     ) -> Desired:
-        healths = tuple(self.nanny.healths.items())  # a thread may look while a check begins
-        unheard = {key for key, health in healths if health.state is HealthState.UNKNOWN}
-        target = desired(cluster, weighed, resolved, draining, reading.table, unheard)
+        target = desired(cluster, weighed, resolved, draining, reading.table, self._unheard())
         return target if standing.is_active else replace(target, table={})
+
+    def _unheard(self) -> set[RealServerKey]:
+        healths = tuple(self.nanny.healths.items())  # a thread may look while a check begins
+        return {key for key, health in healths if health.state is HealthState.UNKNOWN}
 
     def _steps(
         self, reading: Reading, ours: Table, target: Desired, owned: Owned, ending: frozenset[Place] = frozenset()

@@ -26,6 +26,7 @@ from piranha.ipvs.table import (
 from piranha.messages import PlannedStep
 
 _LEAVE = (EditDestination, RemoveDestination)
+"""What these mean depends on the connections there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,32 @@ class ToldSteps(tuple[PlannedStep, ...]):
         """Return the same steps with what they mean for this reading; None if it may ask for other steps."""
         if self.busy != _busy(self.told, reading) or not all(_is_to_take(step, reading.table) for step in self.told):
             return None
-        return _told(self.told, reading, self.places)
+        told = zip(self.told, self, strict=True)
+        return _kept_words(
+            self.told,
+            (_in_words(step, reading, self.places) if isinstance(step, _LEAVE) else words for step, words in told),
+            self.places,
+            self.busy,
+        )
 
 
 def told_steps(steps: Iterable[Step], reading: Reading, draining: Iterable[Draining]) -> ToldSteps:
     """Return steps with what each means for the traffic of a reading."""
-    return _told(tuple(steps), reading, frozenset(drain.place for drain in draining))
+    taken, places = tuple(steps), frozenset(drain.place for drain in draining)
+    words = (_in_words(step, reading, places) for step in taken)
+    return _kept_words(taken, words, places, _busy(taken, reading))
 
 
-def _told(steps: tuple[Step, ...], reading: Reading, places: frozenset[Place]) -> ToldSteps:
-    told = ToldSteps(PlannedStep(sentence(step), impact(step, reading, DRAIN_S, places)) for step in steps)
-    told.told, told.places, told.busy = steps, places, _busy(steps, reading)
+def _kept_words(
+    steps: tuple[Step, ...], words: Iterable[PlannedStep], places: frozenset[Place], busy: tuple[bool, ...]
+) -> ToldSteps:
+    told = ToldSteps(words)
+    told.told, told.places, told.busy = steps, places, busy
     return told
+
+
+def _in_words(step: Step, reading: Reading, places: frozenset[Place]) -> PlannedStep:
+    return PlannedStep(sentence(step), impact(step, reading, DRAIN_S, places))
 
 
 def _busy(steps: tuple[Step, ...], reading: Reading) -> tuple[bool, ...]:

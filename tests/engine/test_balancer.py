@@ -104,6 +104,25 @@ async def test_a_server_that_was_never_checked_stays_as_it_is_in_the_table_whate
         assert path.weights() == {"127.0.0.11:80": weight}
 
 
+async def test_while_servers_wait_for_their_first_check_the_table_is_reckoned_once_too(
+    balancer, path, probes, cluster_of, block, monkeypatch
+):
+    probes.held["127.0.0.11:80"] = asyncio.Event()
+    web = TableKey(Protocol.TCP, IPv4Address("127.0.0.2"), 80)
+    place = DestinationKey(IPv4Address("127.0.0.11"), 80)
+    path.entries[web] = Entry(Service("rr"), {place: Destination(Forwarding.NAT, 3)})
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await balancer.turn()
+    reckoned, desired = [], balancer_module.desired
+    monkeypatch.setattr(balancer_module, "desired", lambda *words: reckoned.append(1) or desired(*words))
+    for _ in range(3):
+        await balancer.turn()
+    assert not reckoned
+    path.entries[web] = Entry(Service("rr"), {place: Destination(Forwarding.NAT, 5)})
+    await balancer.turn()
+    assert len(reckoned) == 1 and path.weights()["127.0.0.11:80"] == 5
+
+
 async def test_what_a_turn_did_is_told_without_reading_the_table_again(balancer, path, cluster_of, block, monkeypatch):
     await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
     await settled(balancer)
