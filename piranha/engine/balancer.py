@@ -11,6 +11,7 @@ check has had its say; a passive router gives up its addresses first and its tab
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -49,13 +50,10 @@ TURN_SHARE, TURN_MOST_S = 60, 10.0
 """A turn is followed by that many times its duration without one, TURN_MOST_S at most, unless something changes."""
 RECENT_S = 3 * TURN_MOST_S
 """What a turn saw is told that long; the next one comes before."""
-
 RESOLVE_AGAIN_S = 15.0
 """How often names that the resolver did not know are asked for again."""
-
 FIRST_CHECKS_S = 30.0
 """How long an Apply waits for new real servers at most: nobody else can save or apply meanwhile."""
-
 
 Follow = Callable[[Cluster, Mapping[HostName, Address]], Awaitable[None]]
 Turned = Callable[[Standing, Desired, tuple[Draining, ...], Mapping[TableKey, str]], None]
@@ -135,11 +133,9 @@ class Balancer:
         await self._begun.wait()
         pause_s = TURN_S
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._woken.wait()
-            except TimeoutError:
-                pass
             self._woken.clear()
             began = self._now()
             with Turn("A turn of the balancer"):
@@ -221,8 +217,7 @@ class Balancer:
         drains, _ = still_draining(drains, reading, self._now(), configured(cluster, resolved))
         weighed = self._weighed(cluster, is_hopeful=True)
         target = self._target(cluster, weighed, resolved, drains, reading, standing)
-        here = configured(cluster, resolved)
-        owned = self._share.owned(reading, target, here, drains, is_active=standing.is_active)
+        owned = self._share.owned(reading, target, configured(cluster, resolved), drains, is_active=standing.is_active)
         mine = touchable(reading.table, owned)
         steps = self._steps(reading, mine, target, owned)
         return Preview(told_steps(steps, reading, drains), guard(mine, target.table))
@@ -239,17 +234,14 @@ class Balancer:
 
     async def recent_view(self) -> View:
         """Return what the last turn saw and made of it; if that is long ago, `view`."""
-        last = self._last
-        if last is not None and self._now() - last.read_at <= RECENT_S and last.cluster is self.cluster:
-            return last
-        return await self.view()
+        return self._recent(RECENT_S) or await self.view()
 
     def _seen(
         self, reading: Reading, target: Desired, weighed: Mapping[RealServerKey, Weighed], ours: Table, now: float
     ) -> View:
-        what = (self.cluster, reading, target, weighed, self._draining)
-        refused = {**self._refusals.services, **reading.refused}
-        return View(*what, refused, now, ours, self.standing, self.trouble, self._refusals.servers)
+        refused, servers = {**self._refusals.services, **reading.refused}, self._refusals.servers
+        what = (self.cluster, reading, target, weighed, self._draining, refused, now, ours)
+        return View(*what, self.standing, self.trouble, servers)
 
     async def withdraw(self) -> None:
         """Take what is ours out of a shared table, as an operator's stop does; what is foreign stays."""
@@ -273,8 +265,8 @@ class Balancer:
             await self._follow(Cluster())
         if self.path.shares:
             await self.withdraw()
-        else:  # a table of our own goes with all its connections
-            await self.path.close()
+        else:
+            await self.path.close()  # a table of our own goes with all its connections
 
     def _hear(self, key: RealServerKey, health: ServerHealth, row: Row | None) -> None:
         self._heard.set()
@@ -283,7 +275,7 @@ class Balancer:
             self._woken.set()
 
     async def _turn(self) -> tuple[Step, ...]:
-        reading = await self._reader.read()
+        reading = self._known_at_takeover() or await self._reader.read()
         if reading is None:
             self._last = None
             return ()
@@ -309,6 +301,19 @@ class Balancer:
         self.turned(standing, target, self._draining, {**self._refusals.services, **reading.refused})
         self._last = self._seen(reading, target, weighed, ours, now).behind(steps, taken)
         return taken
+
+    def _known_at_takeover(self) -> Reading | None:
+        """Return what the last turn saw, where this router becomes active: nobody serves, and another turn follows."""
+        if self.standing.is_active or self._is_halted or not self._standing_in(self.cluster, self._resolved).is_active:
+            return None
+        last = self._recent(TURN_MOST_S)
+        self._woken.set()
+        return last.reading if last is not None else None
+
+    def _recent(self, within_s: float) -> View | None:
+        last = self._last
+        is_recent = last is not None and self._now() - last.read_at <= within_s and last.cluster is self.cluster
+        return last if is_recent else None
 
     async def _follow(self, carried: Cluster | None) -> None:
         if self._after_turn is not None and carried is not None:

@@ -224,12 +224,14 @@ class PulseLink:
             case Moving():
                 self._spawn(partial(self._move, message.number))
 
-    def later(self, after_s: float, what: Callable[[], Awaitable[object]]) -> None:
+    def later(self, after_s: float, what: Callable[[], Awaitable[object] | None]) -> None:
         """Do something after a while, as long as this runs."""
 
         async def wait_and_do() -> None:
             await asyncio.sleep(after_s)
-            await what()
+            done = what()
+            if done is not None:
+                await done
 
         self._spawn(wait_and_do)
 

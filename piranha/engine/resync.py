@@ -1,7 +1,7 @@
 """Telling the partner of connections that the kernel's sync daemon has not told of, or not to this partner.
 
 Rule 1: a partner that just came hears of all of them, so that they live on when the addresses go there. Rule 2: at a
-planned move it hears of those that were used in the last seconds, between the addresses' going here and their coming
+planned move it hears of those that are not closed, between the addresses' going here and their coming
 there. Rule 3: where persistent clients belong is told again once the partner has its table: without one it does not
 take it. Rule 4: only with `syncdaemon = 1`, and never longer than somebody can wait for it.
 """
@@ -25,6 +25,8 @@ ALL_MOST = 500_000
 MOVING_MOST = 30_000
 """Connections told of at a planned move: reading and sending these takes about a tenth of a second."""
 TEMPLATES = Wanted(templates=True)
+LIVING = Wanted(living=True)
+"""The sync daemon tells at once of a connection that is closed."""
 
 
 class Path(Protocol):
@@ -53,7 +55,7 @@ class Resync:
 
     async def tell_moving(self, cluster: Cluster) -> int:
         """Tell, at a planned move, of as many as there is time for; return how many."""
-        return await self._tell(cluster, EVERYTHING, MOVING_MOST)
+        return await self._tell(cluster, LIVING, MOVING_MOST)
 
     async def tell_templates(self, cluster: Cluster) -> int:
         """Tell where persistent clients belong; return of how many."""

@@ -22,7 +22,7 @@ from piranha.engine.pair import configure_of
 from piranha.engine.pulse_link import PulseLink
 from piranha.engine.readiness import Readiness
 from piranha.engine.resync import Resync
-from piranha.engine.role import Standing
+from piranha.engine.role import ACTIVE, Standing
 from piranha.engine.table_store import TableStore
 from piranha.errors import PiranhaError
 from piranha.ipvs.addresses import wanted_addresses
@@ -41,6 +41,10 @@ TEMPLATES_AFTER_S = (0.5, 2.0)
 """Behind a move: the partner has its table then, and takes where persistent clients belong."""
 LOOKS_EVERY_S = 3.0
 """How often a router that has neither address of the pair looks whether it has one now."""
+TABLE_STAYS_S = 0.3
+"""Behind the addresses' going: answers that are under way find it still, and the partner takes over meanwhile."""
+ALL_AFTER_S = 1.5
+"""A partner that just became passive has its sync daemon listen by then."""
 AHEAD_MOST_S = 60.0
 """So long pulse may know what runs next before it runs: names are asked for, first checks are awaited."""
 
@@ -61,13 +65,14 @@ class Router:
             paths.pulse_socket, monotonic, self.readiness.found, self._turned, lambda: remove_addresses(paths)
         )
         self.resync = Resync(path)
-        self.link.moving, self.link.partner_came = self._tell_moving, self._tell_all
+        self.link.moving, self.link.partner_came = self._tell_moving, self._tell_all_soon
         self._paths = paths
         self._troubles = SaidOnce(log)
         self._balancer: Balancer | None = None
         self._told: tuple[Cluster, Mapping[HostName, Address]] | None = None
         self._last: Configure | None = None
         self._ahead_until = 0.0
+        self._table_until = 0.0
         self._looks_at = 0.0
 
     def balancer(self, tasks: asyncio.TaskGroup) -> Balancer:
@@ -145,11 +150,20 @@ class Router:
         return digest_of(self.running_token(), shared_token(self._extra)).hex()
 
     def _standing(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> Standing:
-        return self.link.standing
+        standing = self.link.standing
+        return standing if standing.is_active or monotonic() >= self._table_until else ACTIVE
 
     def _turned(self) -> None:
-        if self._balancer is not None:
-            self._balancer.wake()
+        balancer = self._balancer
+        if balancer is None:
+            return
+        if balancer.standing.is_active and not self.link.standing.is_active:
+            if monotonic() >= self._table_until:
+                self._table_until = monotonic() + TABLE_STAYS_S
+                self.link.later(TABLE_STAYS_S, balancer.wake)
+        else:
+            self._table_until = 0.0
+            balancer.wake()
 
     async def _tell_moving(self) -> None:
         assert self._balancer is not None
@@ -162,6 +176,11 @@ class Router:
         count = await self.resync.tell_templates(cluster)
         if count:
             log.info("The partner was told where %d persistent clients belong.", count)
+
+    async def _tell_all_soon(self) -> None:
+        await asyncio.sleep(ALL_AFTER_S)
+        if self.link.standing.is_active:
+            await self._tell_all()
 
     async def _tell_all(self) -> None:
         assert self._balancer is not None

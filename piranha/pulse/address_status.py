@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from piranha.ipvs.addresses import NAT_ROUTER, Condition, Held, RefusedAddress, Standing, WantedAddress
 from piranha.ipvs.announcements import Carried
+from piranha.ipvs.second_owners import SecondOwner
 from piranha.status import AddressState, AddressStatus
+from piranha.system.arp import Conflict
+from piranha.system.arp_frames import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,23 @@ def trouble_of_nat(addresses: Iterable[AddressStatus]) -> str:
         if each.source == NAT_ROUTER and (trouble := trouble_of(each)):
             return f"nat_router: {trouble} Until then the answers of real servers may not find their way back."
     return ""
+
+
+def with_latest(
+    status: AddressStatus, what: Carried, said: tuple[int, float] | None, owner: SecondOwner | None, trouble: str
+) -> AddressStatus:
+    """Return the status of an address with what was heard of it lately.
+
+    `said`: how many rounds announced it, and how many seconds ago the last did; `trouble`: why the last was not sent.
+    """
+    sentence = status.sentence or trouble
+    if said is not None:
+        status = replace(status, rounds=said[0], told_s_ago=said[1])
+    if owner is not None:
+        conflict = Conflict(what.device, what.address, Claim.HAS, owner.mac).sentence
+        sentence = f"{conflict} {sentence}".strip()
+        status = replace(status, state=AddressState.CONFLICT, mac=owner.mac)
+    return replace(status, sentence=sentence)
 
 
 def by_sentence(addresses: Iterable[AddressStatus]) -> dict[str, tuple[int, str]]:

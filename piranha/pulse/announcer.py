@@ -50,6 +50,10 @@ class Announcer:
         self._told = {each: told for each, told in self._told.items() if each in self._state.series}
         self._troubles.keep({each.device for each in carried})
 
+    def add(self, claimed: Collection[Carried]) -> None:
+        """Announce these too."""
+        self.carry([*self._state.series, *(each for each in claimed if each not in self._state.series)])
+
     def keep(self, staying: Collection[Carried]) -> None:
         """Announce none but these from this moment on, and nothing new."""
         self.carry([each for each in self._state.series if each in staying])

@@ -77,7 +77,7 @@ class Carrier:
         order, latest = self._order, self._latest
         numbers, self._numbers = self._numbers, []
         if self._drops:
-            await self._floating.follow(())
+            await self._floating.follow((), asks_first=False)
             if self._moving is not None and self._had_any and not self._floating.has_any:
                 await self._moving()
             if self._drops and order == self._order and not self._floating.has_any:

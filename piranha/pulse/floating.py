@@ -11,12 +11,12 @@ Rule 4: what is there is read, not remembered: at every change that the kernel t
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
 from piranha.config.model import Address
 from piranha.errors import PiranhaError
 from piranha.guard import Turn
 from piranha.ipvs.addresses import (
+    NAT_ROUTER,
     AddAddress,
     AddressPlan,
     AddressStep,
@@ -36,16 +36,14 @@ from piranha.ipvs.announcements import Carried
 from piranha.paths import Paths
 from piranha.pulse.address_ear import AddressEar
 from piranha.pulse.address_sayings import AddressSayings
-from piranha.pulse.address_status import Report, carried_of, reports, trouble_of_nat, unread
+from piranha.pulse.address_status import Report, carried_of, reports, trouble_of_nat, unread, with_latest
 from piranha.pulse.announcer import Announcer
 from piranha.pulse.claim_watch import ClaimWatch
 from piranha.pulse.own_addresses import OwnAddresses
 from piranha.pulse.world import World
 from piranha.said_once import SaidOnce
-from piranha.status import AddressState, AddressStatus
+from piranha.status import AddressStatus
 from piranha.system.addresses import AddressChanged, Change, LinkChanged, RouterAddresses
-from piranha.system.arp import Conflict
-from piranha.system.arp_frames import Claim
 
 log = logging.getLogger("pulse")
 
@@ -89,6 +87,7 @@ class Floating:
         self._before: dict[Held, WantedAddress] = {}
         self._spared = _NOTHING
         self._is_reading_due = False
+        self._present: Present | None = None
         self._read_at = float("-inf")
         self._read_took_s = 0.0
         self._asked_at: dict[Carried, float] = {}
@@ -203,10 +202,12 @@ class Floating:
     async def _bring(self, asks_first: bool = True) -> None:
         if self._is_over:
             return
+        # At a takeover each moment counts: what was read last is true if nothing was heard since.
+        is_known = not asks_first and self._ear.is_open and not self._is_reading_due
         self._is_reading_due = False
         self._read_at = self._now()
         try:
-            made, present = self._plan()
+            made, present = self._plan(self._present if is_known else None)
             self._read_took_s = self._now() - self._read_at
             new = self._to_ask(made, present)
             if new and asks_first:
@@ -216,15 +217,15 @@ class Floating:
                     return
                 self._claims.note(asked.conflicts)
                 made, present = self._plan()
-            self._take(made, present)
+            await self._take(made, present)
         except PiranhaError as error:
             self._troubles.say("reading", str(error))
             self._reports = unread(self._wanted, self._reports, str(error))
         else:
             self._troubles.say("reading", "")
 
-    def _plan(self) -> tuple[AddressPlan, Present]:
-        present = self._open().read()
+    def _plan(self, known: Present | None = None) -> tuple[AddressPlan, Present]:
+        present = self._present = known or self._open().read()
         self._before |= {each.held: each for each in self._wanted}
         draining = self._followed[2] if self._followed is not None else ()
         is_unsure = any(each.is_unknown for each in self._unusable)
@@ -243,7 +244,7 @@ class Floating:
             and present.links[each.device].announces
         )
 
-    def _take(self, made: AddressPlan, present: Present) -> None:
+    async def _take(self, made: AddressPlan, present: Present) -> None:
         refusals: dict[Held, str] = {}
         for _ in range(_TRIES):
             steps = [step for step in made.steps if _held_of(step) not in refusals]
@@ -253,9 +254,13 @@ class Floating:
             self._announcer.keep({carried_of(held) for held in (*(each.held for each in self._wanted), *self._spared)})
             if not steps:
                 break
-            refusals |= self._apply(steps)
+            refused = self._apply(steps)
+            refusals |= refused
+            await self._announce_new(steps, refused, present)
+            if self._is_stopped():
+                return
             # What came of it, and what somebody else did meanwhile.
-            present = self._open().read()
+            present = self._present = self._open().read()
             made = plan(present, self._own.held, self._wanted, self._spared)
         self._own.write()
         self._reports = reports(made.standings, refusals, self._unusable, self._spared & made.owned)
@@ -265,6 +270,16 @@ class Floating:
         self._before = {held: each for held, each in self._before.items() if held in self._own.held}
         self._tell(carried, present)
         self._sayings.say(each.status for each in self._reports)
+
+    async def _announce_new(self, steps: Sequence[AddressStep], refused: Collection[Held], present: Present) -> None:
+        """Announce what was just claimed, before it is read what came of it: clients wait for it."""
+        claimed = [step.wanted for step in steps if isinstance(step, AddAddress)]
+        # The NAT router's first: real servers answer new clients to the router that they know.
+        claimed.sort(key=lambda wanted: wanted.source != NAT_ROUTER)
+        heard = {name for name, link in present.links.items() if link.announces}
+        held = [each.held for each in claimed if each.held not in refused and each.held.device in heard]
+        self._announcer.add([carried_of(each) for each in held])
+        await self._announcer.send_due()
 
     def _apply(self, steps: Sequence[AddressStep]) -> dict[Held, str]:
         """Take the steps; return why some were refused."""
@@ -368,18 +383,12 @@ class Floating:
     # what a person reads
 
     def _with_latest(self, report: Report) -> AddressStatus:
-        status, what = report.status, report.carried
+        what = report.carried
         if what is None:
-            return status
-        told, owner = self._announcer.told(what), self._claims.second_owner(what)
-        sentence = status.sentence or self._announcer.trouble(what.device)
-        if told is not None:
-            status = replace(status, rounds=told.rounds, told_s_ago=max(0.0, self._now() - told.at))
-        if owner is not None:
-            said = Conflict(what.device, what.address, Claim.HAS, owner.mac).sentence
-            sentence = f"{said} {sentence}".strip()
-            status = replace(status, state=AddressState.CONFLICT, mac=owner.mac)
-        return replace(status, sentence=sentence)
+            return report.status
+        told, trouble = self._announcer.told(what), self._announcer.trouble(what.device)
+        said = (told.rounds, max(0.0, self._now() - told.at)) if told is not None else None
+        return with_latest(report.status, what, said, self._claims.second_owner(what), trouble)
 
 
 def _held_of(step: AddressStep) -> Held:

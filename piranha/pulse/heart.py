@@ -112,7 +112,12 @@ class Heart:
     @property
     def hands_on(self) -> bool:
         """Say whether a partner is there that can take the addresses over, and connections are synced with it."""
-        if self.failover is None or self.told is None or not self.told.syncs:
+        return self.told is not None and self.told.syncs and self.has_taker
+
+    @property
+    def has_taker(self) -> bool:
+        """Say whether a partner is there that can take the addresses over."""
+        if self.failover is None:
             return False
         facts, deadtime_s = self.failover.node.partner, self.failover.node.settings.deadtime_s
         return facts.heard_at is not None and self._now() - facts.heard_at < deadtime_s and not facts.is_owner

@@ -5,6 +5,7 @@ next pulse. SIGHUP: lvs applies the saved lvs.cf.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -35,8 +36,11 @@ from piranha.system.life_sign import LifeSign
 log = logging.getLogger("pulse")
 
 LOOK_S = 1.0
+NEWS_AFTER_S = 0.1
+"""So long after a new sentence: it is most often a takeover, and who serves comes before who is told."""
 MOVING_S = 0.15
 """So long a planned move waits at most for connections to be told to the partner: nobody has the addresses then."""
+TABLE_STAYS_S = 0.3
 LEAVES_S = 20.0
 """So long a stop waits for the addresses to go."""
 
@@ -112,12 +116,15 @@ class Pulse:
             assert self._hooks is not None
             await self._hooks.end()  # heartbeats go on until this process ends: then the partner counts
         else:
+            has_taker = self._heart.has_taker and self._floating.has_any
             self._heart.stop()
             try:
                 async with asyncio.timeout(LEAVES_S):
                     await self._heart.is_finished.wait()
             except TimeoutError:
                 log.error("The floating addresses did not go within %g s.", LEAVES_S)
+            # The table stays for a moment: answers that are under way find it still, and the partner takes over.
+            await asyncio.sleep(TABLE_STAYS_S if has_taker else 0)
         await self._floating.stop(yields=not self._leaves)
         await self._lvs.end(signal.SIGUSR2 if self._leaves else signal.SIGTERM)
         self._heart.close()
@@ -198,13 +205,13 @@ class Pulse:
         )
 
     async def _keep_telling(self) -> None:
-        """Tell lvs for ever how things stand: at once when there is a new sentence, and every LOOK_S seconds."""
+        """Tell lvs for ever how things stand: soon when there is a new sentence, and every LOOK_S seconds."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._heart.news.wait()
-            except TimeoutError:
-                pass
+            if self._heart.news.is_set():
+                await asyncio.sleep(NEWS_AFTER_S)
             self._heart.news.clear()
             with Turn("Telling how failover stands"):
                 self._lvs.look()

@@ -137,7 +137,10 @@ class RouterAddresses:
         except StepRefused:
             return Outcome.DONE  # it went with its interface
         removing = _removing(held, link.index, promotes)
-        answers = self._socket.ask(removing)
+        # Whom an earlier owner's announcement named: packets that still come here would go to a router that has the
+        # address no more, and back, until their time to live ends. Without it they wait here for the next owner.
+        forgotten = netlink.forget_neighbour(held.address, link.index)
+        _, *answers = self._socket.ask([forgotten, *removing])
         refused = answers[len(answers) // 2]
         if refused is not None and refused.code not in _GONE:
             raise StepRefused(_sentence(step, held, refused)) from refused

@@ -23,6 +23,7 @@ SHOWN_MAX = 1000
 LINES_MAX = 2_000_000
 """A kernel with more connections than this is read so far and no further: about two seconds."""
 
+_CLOSED_STATES = (b" TIME_WAIT ", b" CLOSE ", b" LAST_ACK ")
 _TEMPLATE_STATES = frozenset({b"NONE", b"ASSURED"})
 _MARK_PROTOCOL = b"IP"
 
@@ -51,6 +52,7 @@ class Wanted:
     """Which connections to show; what is None or empty does not choose. A port of None is any port.
 
     `client` is a network, a single client being one of its own. `templates`: only these, only the others, or both.
+    `living`: without those of TCP that both sides have closed.
     """
 
     client: IPv4Network | IPv6Network | None = None
@@ -61,6 +63,7 @@ class Wanted:
     state: str = ""
     fwmark: int = 0
     templates: bool | None = None
+    living: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ def among(
             is_whole = False
             break
         count += 1
+        if wanted.living and any(state in line for state in _CLOSED_STATES):
+            continue
         words = line.split()
         if len(words) < 9 or not chosen.has(words):
             continue

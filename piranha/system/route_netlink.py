@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from piranha.errors import PiranhaError
@@ -26,6 +26,7 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+_RTM_DELNEIGH, _NDA_DST = 29, 1
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK = 270, 10, 11
 _NLMSGERR_ATTR_MSG = 1
@@ -216,6 +217,13 @@ def address_message(kind: int, flags: int, fields: Mapping[str, int], attributes
     made["attrs"] = [[name, value] for name, value in attributes.items()]
     made.encode()
     return bytes(made.data)
+
+
+def forget_neighbour(address: IPv4Address | IPv6Address, index: int) -> bytes:
+    """Return a request to forget which neighbour has an address (struct ndmsg of linux/neighbour.h)."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    body = struct.pack("=BxHiHBB", family, 0, index, 0, 0, 0) + attribute(_NDA_DST, address.packed)
+    return message(_RTM_DELNEIGH, NLM_F_ACK, body)
 
 
 def links_request(name: str = "") -> bytes:

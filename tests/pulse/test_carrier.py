@@ -175,7 +175,7 @@ async def test_addresses_that_could_not_be_removed_are_not_down_and_tried_again(
     monkeypatch.setattr(carrier_module, "TRY_AGAIN_S", 0.01)
     floating.here, floating.refuses = (VIP,), True
     carrier.drop(2)
-    await until(lambda: floating.diary.count("follow 0 0 0 asking") > 2)
+    await until(lambda: floating.diary.count("follow 0 0 0") > 2)
     assert told.down == []
     floating.refuses = False
     await until(lambda: told.down)
@@ -206,7 +206,7 @@ async def test_the_partner_is_told_of_connections_between_the_addresses_going_an
     floating.here = ("an address",)  # type: ignore[assignment]
     carrier.drop(3)
     await carrier.turn()
-    assert floating.diary[-2:] == ["follow 0 0 0 asking", "moving, 0 reported"] and told.down == [(3, True)]
+    assert floating.diary[-2:] == ["follow 0 0 0", "moving, 0 reported"] and told.down == [(3, True)]
     carrier.drop(4)
     await carrier.turn()
-    assert floating.diary[-1] == "follow 0 0 0 asking", "where there was none, nothing moves"
+    assert floating.diary[-1] == "follow 0 0 0", "where there was none, nothing moves"
