@@ -21,13 +21,14 @@ from piranha.engine.nanny import Nanny
 from piranha.engine.reckoned import Reckoned
 from piranha.engine.refusals import Refusals
 from piranha.engine.role import ACTIVE, Standing, router_names_of
-from piranha.engine.servers import checks_of, heard_of_all, in_table, names_of, needed_first, weighed_servers
+from piranha.engine.servers import in_table, names_of
 from piranha.engine.settled import Settled
 from piranha.engine.table_reader import TableReader
 from piranha.engine.table_share import TableShare
 from piranha.engine.table_store import TableStore
 from piranha.engine.view import Preview, told_steps
 from piranha.engine.view import View as View
+from piranha.engine.weighing import Weighing
 from piranha.guard import Turn
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth
@@ -50,8 +51,10 @@ TURN_SHARE, TURN_MOST_S = 60, 10.0
 """A turn is followed by that many times its duration without one, TURN_MOST_S at most, unless something changes."""
 RECENT_S = 3 * TURN_MOST_S
 """What a turn saw is told that long; the next one comes before."""
+
 RESOLVE_AGAIN_S = 15.0
 """How often names that the resolver did not know are asked for again."""
+
 FIRST_CHECKS_S = 30.0
 """How long an Apply waits for new real servers at most: nobody else can save or apply meanwhile."""
 
@@ -84,6 +87,7 @@ class Balancer:
         self.path = path
         self.standing = ACTIVE
         self.nanny = Nanny(group, self._hear, clock=now, probe=probe)
+        self.weighing = Weighing(group, self.nanny, now, self._weigh_anew)
         self.cluster = Cluster()
         self.overrides: tuple[Override, ...] = ()
         self._now = now
@@ -97,13 +101,12 @@ class Balancer:
         self._draining: tuple[Draining, ...] = self._store.memory.draining
         self._settled = Settled()
         self._resolved: Mapping[HostName, Address] = dict(self._store.memory.names)
-        self._begun = asyncio.Event()
         self._refusals = Refusals()
         self._last: View | None = None
         self._is_halted, self._news = False, 0
         self._reckoning: Reckoned | None = None
         self._turning = asyncio.Lock()
-        self._woken, self._heard = asyncio.Event(), asyncio.Event()
+        self._begun, self._woken, self._heard = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -160,7 +163,7 @@ class Balancer:
             for name, address in found.items():
                 log.info("The name %s is found now: %s", name, address)
             self._resolved = {**found, **self._resolved}
-            self.nanny.watch(checks_of(self.cluster), self._resolved)
+            self.weighing.watch(self.cluster, self._resolved)
         self._woken.set()
 
     async def turn(self) -> None:
@@ -181,11 +184,13 @@ class Balancer:
         no client meets an empty service because of a reload.
         """
         names = self._names(cluster)
+        await self.weighing.refresh()
         if not self._router_names(cluster) - self._resolved.keys():
             await self._tell_before(cluster, self._resolved)  # the partner does not wait for a slow resolver
         resolved = {**self._resolved, **await resolve(names)}
         await self._tell_before(cluster, resolved)
-        await self._await_first_checks(cluster, resolved)
+        present = (await self._reader.read() or _UNREAD).table
+        await self.weighing.first_checks(cluster, resolved, self.overrides, present, self._heard, FIRST_CHECKS_S)
         async with self._turning:
             # A table that cannot be read now is brought to what it should be as soon as it can be.
             reading = await self._reader.read() or _UNREAD
@@ -195,7 +200,7 @@ class Balancer:
             self._begun.set()
             self._resolved = {name: resolved[name] for name in names if name in resolved}
             self._settled.begin(self._now() + FIRST_CHECKS_S)
-            self.nanny.watch(checks_of(cluster), self._resolved, in_table(cluster, resolved, reading.table))
+            self.weighing.watch(cluster, self._resolved, in_table(cluster, resolved, reading.table))
             return told_steps(await self._turn(), reading, self._draining)
 
     async def preview(self, cluster: Cluster) -> Preview:
@@ -259,8 +264,9 @@ class Balancer:
     async def halt(self) -> None:
         """Run nothing until the next `switch`: first go the addresses, then what is ours of the table."""
         async with self._turning:
-            self.cluster, self._draining, self._last, self._is_halted = Cluster(), (), None, True
-            self.nanny.stop()
+            self.cluster, self._draining, self._is_halted = Cluster(), (), True
+            self._last = self._reckoning = None  # what was healthy then is not known to be when it starts again
+            self.weighing.stop()
             self._begun.set()
             await self._follow(Cluster())
         if self.path.shares:
@@ -271,11 +277,15 @@ class Balancer:
     def _hear(self, key: RealServerKey, health: ServerHealth, row: Row | None) -> None:
         self._heard.set()
         if row is not None:
-            self._news += 1
-            self._woken.set()
+            self.weighing.changed(key, row)
+
+    def _weigh_anew(self) -> None:
+        self._news += 1
+        self._woken.set()
 
     async def _turn(self) -> tuple[Step, ...]:
-        reading = self._known_at_takeover() or await self._reader.read()
+        known = self._known_at_takeover()
+        reading = known or await self._reader.read()
         if reading is None:
             self._last = None
             return ()
@@ -283,6 +293,7 @@ class Balancer:
         standing = self._stand()
         here = configured(self.cluster, self._resolved)
         self._draining, ended = still_draining(self._draining, reading, now, here)
+        self._news += self.weighing.tick()
         weighed, target = self._reckoned(reading, standing)
         # Now, with the healths that the target was reckoned from: a verdict that comes meanwhile is not in the table.
         carried = self._settled.carried(self.cluster, target, self.nanny.healths, now)
@@ -290,7 +301,7 @@ class Balancer:
         if not standing.is_active:
             await self._follow(Cluster())
         owned = self._share.owned(reading, target, here, self._draining, is_active=standing.is_active)
-        if self.path.shares:
+        if self.path.shares and known is None:  # else by the turn that follows: it takes longer than the steps
             await self._store.keep(owned=owned, draining=self._draining, names=self._resolved)
         ours = touchable(reading.table, owned)
         steps = self._steps(reading, ours, target, owned, overdue(ended, now))
@@ -373,21 +384,7 @@ class Balancer:
         return self._share.leaving(reading, before, after, self._draining, self._now(), at_once=removes_at_once)
 
     def _weighed(self, cluster: Cluster, *, is_hopeful: bool = False) -> dict[RealServerKey, Weighed]:
-        return weighed_servers(cluster, self.nanny.healths, self.overrides, is_hopeful=is_hopeful)
-
-    async def _await_first_checks(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
-        present = (await self._reader.read() or _UNREAD).table
-        awaited = needed_first(cluster, resolved, self._weighed(cluster), present, self._is_known)
-        if not awaited:
-            return
-        checks = checks_of(cluster)
-        self.nanny.watch({**checks, **checks_of(self.cluster)}, resolved)
-        limit_s = min(FIRST_CHECKS_S, max(checks[key].limit_s for key in awaited))
-        await heard_of_all(awaited, self._is_known, self._heard, limit_s)
-
-    def _is_known(self, key: RealServerKey) -> bool:
-        health = self.nanny.healths.get(key)
-        return health is not None and health.state is not HealthState.UNKNOWN
+        return self.weighing.weighed(cluster, self.overrides, is_hopeful=is_hopeful)
 
     async def _tell_before(self, cluster: Cluster, resolved: Mapping[HostName, Address]) -> None:
         if self._before_switch is not None:

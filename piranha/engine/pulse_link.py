@@ -3,11 +3,13 @@
 Rule 1: pulse decides who is active. Until it was heard this router is not.
 Rule 2: a pulse that was lost may come back: for a while nothing changes. An active router that has a partner gives its
 addresses up before that partner takes them, since nobody else would.
+Rule 3: a pulse that hangs is killed then: its partner takes over, and it would go on with the addresses when it wakes.
 """
 
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -39,6 +41,7 @@ from piranha.pulse.messages import (
 )
 from piranha.router_status import RedundancyStatus
 from piranha.status import AddressStatus
+from piranha.system import unix_socket
 
 log = logging.getLogger("lvs")
 
@@ -46,6 +49,10 @@ ANSWER_S = 3.0
 """How long pulse may take for an answer; it never waits for anything."""
 FOUND_S = 1.0
 KNOCK_S = 0.05
+HUNG_S = 3.0
+"""pulse says something every second; it hangs if it did not for so long, or as long as a lost one may be away."""
+LOOK_MOST_S = 2.0
+"""So much silence is counted between two looks at most: this process may have stood still itself."""
 _UNHEARD = Stand(0, 0, False, "pulse was not heard yet, so this router is passive.")
 
 
@@ -63,12 +70,14 @@ class PulseLink:
         found: Callable[[], Found],
         turned: Callable[[], None],
         orphaned: Callable[[], None],
+        kill: Callable[[socket.socket], None] = unix_socket.kill_listener,
     ) -> None:
         self._path = path
         self._now = now
         self._found = found
         self._turned = turned
         self._orphaned = orphaned
+        self._kill = kill
         self._writer: asyncio.StreamWriter | None = None
         self._stand = _UNHEARD
         self._shown: Shown | None = None
@@ -81,6 +90,8 @@ class PulseLink:
         self.partner_came: Callable[[], Awaitable[None]] = _nothing
         self._unanswered = 0
         self._lost_at: float | None = None
+        self._looked_at = now()
+        self._silent_s = 0.0
         self._there = asyncio.Event()
 
     @property
@@ -160,6 +171,7 @@ class PulseLink:
             with Turn("Telling pulse how the balancer does"):
                 self._tell(self._found())
             self._give_up_if_due()
+            self._kill_if_hung()
             await asyncio.sleep(FOUND_S)
 
     async def _connection(self) -> None:
@@ -168,7 +180,7 @@ class PulseLink:
                 reader, writer = await asyncio.open_unix_connection(address, limit=LINE_BYTES_MAX)
         except OSError:
             return
-        self._writer = writer
+        self._writer, self._silent_s = writer, 0.0
         try:
             # A pulse that is new knows nothing. What to carry is told anew behind a turn: orders have new numbers.
             self._carry = None
@@ -196,6 +208,7 @@ class PulseLink:
                 return
             if not line:
                 return
+            self._silent_s = 0.0
             with Turn("What pulse said"):
                 try:
                     self._hear(decode_from_pulse(line))
@@ -272,15 +285,30 @@ class PulseLink:
             self._writer.write(encode(message) + b"\n")
 
     def _give_up_if_due(self) -> None:
+        if self._lost_at is not None and self._now() - self._lost_at > self._patience_s():
+            self._give_up("pulse did not come back")
+
+    def _kill_if_hung(self) -> None:
+        passed_s = min(self._now() - self._looked_at, LOOK_MOST_S)
+        self._looked_at = self._now()
+        self._silent_s += passed_s
+        if self._writer is not None and self._silent_s > max(self._patience_s(), HUNG_S):
+            self._kill(self._writer.get_extra_info("socket"))
+            self._give_up(f"pulse said nothing for {self._silent_s:.0f} s and is killed")
+
+    def _patience_s(self) -> float:
+        """Return how long this router may keep its addresses without pulse, seconds."""
         told = self._configured
-        if self._lost_at is None or not self._stand.is_active or told is None or told.is_alone:
-            return
+        if not self._stand.is_active or told is None or told.is_alone:
+            return float("inf")
         # The last heartbeat may have gone keepalive before; a quarter of it is for removing them.
-        if self._now() - self._lost_at > max(told.deadtime_s - 1.25 * told.keepalive_s, told.keepalive_s / 2):
-            log.error("pulse did not come back: the floating addresses go, so that the partner can take them.")
-            self._stand = Stand(0, self._stand.order, False, "pulse is gone, so this router is passive.")
-            self._orphaned()
-            self._turned()
+        return max(told.deadtime_s - 1.25 * told.keepalive_s, told.keepalive_s / 2)
+
+    def _give_up(self, why: str) -> None:
+        log.error("%s: the floating addresses go, so that the partner can take them.", why)
+        self._stand = Stand(0, self._stand.order, False, "pulse is gone, so this router is passive.")
+        self._orphaned()
+        self._turned()
 
 
 async def _nothing() -> None:

@@ -43,6 +43,8 @@ LOOKS_EVERY_S = 3.0
 """How often a router that has neither address of the pair looks whether it has one now."""
 TABLE_STAYS_S = 0.3
 """Behind the addresses' going: answers that are under way find it still, and the partner takes over meanwhile."""
+MOVED_S = 5.0
+"""A stop so soon behind a move belongs to it."""
 ALL_AFTER_S = 1.5
 """A partner that just became passive has its sync daemon listen by then."""
 AHEAD_MOST_S = 60.0
@@ -72,6 +74,8 @@ class Router:
         self._told: tuple[Cluster, Mapping[HostName, Address]] | None = None
         self._last: Configure | None = None
         self._ahead_until = 0.0
+        self._is_active = False
+        self._moved_at = float("-inf")
         self._table_until = 0.0
         self._looks_at = 0.0
 
@@ -101,6 +105,8 @@ class Router:
 
     async def stop(self, balancer: Balancer) -> None:
         """Leave the router without anything of ours; the addresses are gone."""
+        if monotonic() - self._moved_at < MOVED_S:
+            await self._tell_templates(balancer.cluster)  # there is no later
         await balancer.withdraw()
         await self.settings.restore()
         await self.tuning.restore()
@@ -157,17 +163,18 @@ class Router:
         balancer = self._balancer
         if balancer is None:
             return
-        if balancer.standing.is_active and not self.link.standing.is_active:
-            if monotonic() >= self._table_until:
-                self._table_until = monotonic() + TABLE_STAYS_S
-                self.link.later(TABLE_STAYS_S, balancer.wake)
-        else:
+        was_active, self._is_active = self._is_active, self.link.standing.is_active
+        if was_active and not self._is_active:
+            self._table_until = monotonic() + TABLE_STAYS_S
+            self.link.later(TABLE_STAYS_S, balancer.wake)
+        elif self._is_active or monotonic() >= self._table_until:
             self._table_until = 0.0
             balancer.wake()
 
     async def _tell_moving(self) -> None:
         assert self._balancer is not None
         cluster = self._balancer.cluster
+        self._moved_at = monotonic()
         await self.resync.tell_moving(cluster)
         for after_s in TEMPLATES_AFTER_S:
             self.link.later(after_s, partial(self._tell_templates, cluster))

@@ -27,6 +27,7 @@ from piranha.ha.node import Node, Report
 from piranha.ha.session import Accepted, Session, accept
 from piranha.ha.settings import Settings
 from piranha.ha.states import State
+from piranha.ha.uncounted import Uncounted
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -66,7 +67,7 @@ class Failover:
         self.session = Session(nonce)
         self.is_big_endian = False
         self._channels = {name: Channel() for name in ChannelName}
-        self._counts = dict.fromkeys(Rejected, 0)
+        self._uncounted = Uncounted()
         self._answered_at = -inf
 
     @property
@@ -87,7 +88,7 @@ class Failover:
     @property
     def rejected(self) -> Mapping[Rejected, int]:
         """Return how many datagrams did not count, or had an unread trailer, for each reason."""
-        return MappingProxyType(self._counts)
+        return self._uncounted.counts
 
     def tick(self, now: float) -> Outcome:
         """Look what time brought."""
@@ -116,24 +117,24 @@ class Failover:
     def receive(self, raw: bytes, source: Address, channel: ChannelName, now: float) -> Outcome:
         """Take note of a datagram. One that does not count is counted, and changes nothing."""
         if source not in self.addresses.partner:
-            return self._reject(Rejected.OWN if source in self.addresses.own else Rejected.SOURCE)
+            why = Rejected.OWN if source in self.addresses.own else Rejected.SOURCE
+            return self._uncounted.note(why, source, now)
         heartbeat = decode(raw, self.keys, is_original=self.node.settings.partner_is_original)
         if isinstance(heartbeat, Rejected):
-            return self._reject(heartbeat)
-        if heartbeat.unread is not None:
-            self._counts[heartbeat.unread] += 1
+            return self._uncounted.note(heartbeat, source, now)
         trailer = heartbeat.trailer
-        if trailer is None:
-            self._channels[channel] = counted_bare(self._channels[channel], now)
-            return self._answer(machine.heard(self.node, heartbeat, now))
-        return self._receive_trailer(heartbeat, trailer, now)
+        if trailer is not None:
+            return self._receive_trailer(heartbeat, trailer, source, now)
+        said = () if heartbeat.unread is None else self._uncounted.note(heartbeat.unread, source, now)
+        self._channels[channel] = counted_bare(self._channels[channel], now)
+        return said + self._answer(machine.heard(self.node, heartbeat, now))
 
-    def _receive_trailer(self, heartbeat: Heartbeat, trailer: Trailer, now: float) -> Outcome:
+    def _receive_trailer(self, heartbeat: Heartbeat, trailer: Trailer, source: Address, now: float) -> Outcome:
         self.session, outcome = accept(self.session, trailer, self.node.said)
         if isinstance(outcome, Rejected):
-            self._counts[outcome] += 1
+            said = self._uncounted.note(outcome, source, now)
             is_stranger = outcome is Rejected.ECHO and trailer.nonce == self.session.stranger
-            return self._greet(now) if is_stranger else ()
+            return said + (self._greet(now) if is_stranger else ())
         if outcome is Accepted.FIRST:
             self._channels = {name: of_new_boot(each) for name, each in self._channels.items()}
         name = ChannelName.PRIVATE if trailer.is_private else ChannelName.PUBLIC
@@ -155,10 +156,6 @@ class Failover:
     def _extra(self, session: Session) -> Outcome:
         self.node, say = machine.said(self.node)
         return () if say is None else self._datagrams(say, session)
-
-    def _reject(self, why: Rejected) -> Outcome:
-        self._counts[why] += 1
-        return ()
 
     def _answer(self, answer: machine.Answer) -> Outcome:
         """Turn heartbeats into bytes for every channel."""

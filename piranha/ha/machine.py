@@ -65,9 +65,10 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """A sentence for the log and the status."""
+    """A sentence for the log and, if it `is_shown`, for the status."""
 
     sentence: str
+    is_shown: bool = True
 
 
 Order: TypeAlias = Say | Take | Drop | Clear | Announce | Finish | Tell
@@ -119,8 +120,9 @@ def down(node: Node, order: int, were_any: bool, now: float) -> Answer:
     """
     turn = _Turn(node, now)
     if turn.node.is_dropping and order == turn.node.order:
-        let_go = node.said + 1 if were_any else node.let_go
-        turn.node = replace(turn.node, owns=False, is_dropping=False, down_at=now, let_go=let_go)
+        turn.node = replace(turn.node, owns=False, is_dropping=False, down_at=now)
+        if were_any:
+            turn.node = replace(turn.node, let_go=node.said + 1, owes_word=True)
         turn.take(Event.DOWN)
     return turn.end()
 
@@ -181,8 +183,10 @@ class _Turn:
             says_at = says_at + every_s if says_at + every_s > self.at else self.at + every_s
         says_at = min(says_at, self.at + every_s)
         orders, last_said = self._spoken(node)
+        has_told = any(isinstance(order, Say) and order.said in (Said.RUNNING, Said.STOPPED) for order in orders)
         looks_at = min(says_at, events.next_at(node, self.at))
-        return replace(node, said=last_said, says_at=says_at, looks_at=looks_at), orders
+        owes_word = node.owes_word and not has_told
+        return replace(node, said=last_said, says_at=says_at, looks_at=looks_at, owes_word=owes_word), orders
 
     def _spoken(self, node: Node) -> tuple[tuple[Order, ...], int]:
         """Return the orders with what is true now in the place of each heartbeat, and the last sequence."""
@@ -260,18 +264,18 @@ def _last_word(turn: _Turn) -> None:
 
     RUNNING though the addresses are down: an original primary that has them announces them anew, after ours; the backup
     would yield. A partner that was not heard yet may have them, and so may one whose words waited while this router
-    stood still. STOPPED though there is no partner: one that was, and does not know it yet, need not wait for deadtime.
+    stood still. One that said STOPPED may take them at that moment: an undecided router, which is silent, says it when
+    it hears so. STOPPED though there is no partner: one that was, and does not know it yet, need not wait for deadtime.
     """
     node = turn.node
     if node.settings.is_alone and node.state is State.IDLE and node.partner.heard_at is not None:
         turn.say(Said.STOPPED)
         return
-    were_here = node.let_go == node.said + 1
     # Its STOPPED of before may have come after its RUNNING, so one that yielded to it does not go by what it said last.
     heard_at = node.partner.heard_at
     is_stale = heard_at is None or heard_at - node.stalled_at < node.settings.keepalive_s
     may_have_them = is_stale or node.partner.is_owner or node.state is State.PASSIVE
-    if node.is_partner_original and node.role is Role.BACKUP and were_here and may_have_them:
+    if node.is_partner_original and node.role is Role.BACKUP and node.owes_word and may_have_them:
         turn.say(Said.RUNNING)
 
 

@@ -63,7 +63,8 @@ class Node:
     the same rank just before it, and `spell_at` when that was. `silent_from`: when deadtime began. `owns`: the
     addresses are here, or were ordered to be; `order` numbers the orders about them, `is_dropping` says that the last
     one was to drop them, `down_at` when that was done.
-    `let_go`: the first sequence after some were there and went down, 0 if none did.
+    `let_go`: the first sequence after some were there and went down, 0 if none did; `owes_word`: neither RUNNING nor
+    STOPPED was said since then, so an original primary that took them may not have announced its own behind ours.
     `wants_until`: how long the partner is asked for them. `by_hand`: an operator wanted the hand-over under way;
     `by_hand_with`: the partner's boot with which the last one was made. `faults`, `failed_moves`: in a row;
     `retry_at`, `move_at`: not before. `links_at`: when a link changed. `looks_at`: when the next look was due; `gap_s`:
@@ -85,6 +86,7 @@ class Node:
     is_dropping: bool = False
     down_at: float = 0.0
     let_go: int = 0
+    owes_word: bool = False
     wants_until: float = 0.0
     by_hand: bool = False
     by_hand_with: int = 0

@@ -36,7 +36,7 @@ TABLE: Sequence[Row] = (
     Row(IDLE, Event.DOWN, BOTH, IDLE, (LAST_WORD, SAY, SAY, CLEAR, FINISH), "stopped"),
 
     Row(SETTLING, Event.DOWN, BOTH, SETTLING, (LAST_WORD, SAY, CLEAR), ""),
-    Row(SETTLING, Event.OWNER, BOTH, PASSIVE, (SAY,), "partner active: this router is passive"),
+    Row(SETTLING, Event.OWNER, BOTH, PASSIVE, (LAST_WORD, SAY), "partner active: this router is passive"),
     Row(SETTLING, Event.STOPPED, PRIMARY, ACTIVE, (TAKE, SAY), INACTIVE),
     Row(SETTLING, Event.GIVES_WAY, BOTH, ACTIVE, (TAKE, SAY), INACTIVE),
     Row(SETTLING, Event.SETTLED, BOTH, PASSIVE, (SAY,), "the partner is alive and not active: this router is passive"),
@@ -81,7 +81,7 @@ TABLE: Sequence[Row] = (
     Row(YIELDING, Event.DOWN, BOTH, PASSIVE, (LAST_WORD, SAY, CLEAR), "yielded: the addresses are down"),
     Row(YIELDING, Event.FAULT, BOTH, INTERNAL_FAULT, (COUNT_FAULT,), FAILED),
     Row(YIELDING, Event.HOLD, BOTH, HELD, (), HELD_BACK),
-    Row(YIELDING, Event.STOP, BOTH, IDLE, (DROP,), STOPPING),
+    Row(YIELDING, Event.STOP, BOTH, IDLE, (), STOPPING),
 
     Row(HANDING_OVER, Event.DOWN, BOTH, HANDING_OVER, (LAST_WORD, SAY), "the addresses are down: telling the partner"),
     Row(HANDING_OVER, Event.OWNER, BOTH, PASSIVE, (MOVED, CLEAR, SAY), "handed over: the partner is active"),

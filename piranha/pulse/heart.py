@@ -31,6 +31,7 @@ from piranha.system.heartbeat import HeartbeatSocket
 log = logging.getLogger("pulse")
 
 SAID_KEPT = 20
+NO_KEY = "Without it this router would not understand a partner that signs its heartbeats, so it stays passive."
 AFTER_A_FAULT_S = 0.1
 """A look that fails is not taken again at once: this process goes before all others."""
 
@@ -103,6 +104,8 @@ class Heart:
         self._forces = forces
         self._last_stand: Stand | None = None
         self._tries_at = 0.0
+        self._asked: Configure | None = None
+        self._lacks_key = False
 
     @property
     def state(self) -> State:
@@ -124,15 +127,22 @@ class Heart:
 
     def configured(self, told: Configure) -> None:
         """Go on as lvs says; it hears at once what the router is."""
+        self._asked = told
         try:
             pair = pair_of(told)
         except ValueError as problem:
             log.error("What lvs.cf says about the two routers cannot be used: %s", problem)
             return
+        keys = self._read_keys()
+        if self._lacks_key and not self.key_trouble:
+            self.failover = None  # without the key the partner looked like an original
+        self._lacks_key = bool(self.key_trouble) and not keys and self.state is State.IDLE and not told.is_alone
+        if self._lacks_key:
+            # It could not tell a partner that signs from a dead one, and would take over from it.
+            told = structs.replace(told, runs=False, idle_reason=told.idle_reason or f"{self.key_trouble} {NO_KEY}")
         self.told = told
         if not pair.ways and self.wires.ways:
             pair = replace(pair, ways=dict(self.wires.ways), port=self.wires.port)
-        keys = self._read_keys()
         if not told.runs:
             self._stop_running()  # with the settings it had: a lone primary would first take the addresses
         self.wires.follow(pair)
@@ -143,6 +153,11 @@ class Heart:
         self._start_or_stop(told, pair.settings.is_alone, pair.settings.deadtime_s)
         self._schedule()  # a channel that could not be opened is tried again, whatever failover does
         self._tell_lvs(told.number)
+
+    def look_for_key(self) -> None:
+        """Try again to read a key that could not be read when it was needed."""
+        if self._lacks_key and self._asked is not None:
+            self.configured(self._asked)
 
     def asked(self, ask: Ask) -> Answer:
         """Do what an operator wants; return what came of it."""
@@ -220,8 +235,9 @@ class Heart:
         try:
             keys = self._keys()
         except PiranhaError as error:
+            if str(error) != self.key_trouble:
+                log.error("%s", error)
             self.key_trouble = str(error)
-            log.error("%s", error)
             return self.failover.keys if self.failover is not None else ()
         self.key_trouble = ""
         return keys
@@ -280,10 +296,11 @@ class Heart:
                 case Finish():
                     if self._is_stopping:
                         self.is_finished.set()
-                case Tell(sentence):
+                case Tell(sentence, is_shown):
                     log.info("%s", sentence)
-                    sentences.append(sentence)
-                    self.said.append((wall_exactly(), sentence))
+                    if is_shown:
+                        sentences.append(sentence)
+                        self.said.append((wall_exactly(), sentence))
         if has_spoken:
             self._sign.note() if self.failover is not None and self.failover.node.owns else self._sign.end()
         if sentences:

@@ -59,6 +59,12 @@ class Hooks:
             self._started.add(task)
             task.add_done_callback(self._started.discard)
 
+    def stopping(self) -> None:
+        """The router stops: inactive_cmd is run once for that, also where the router is inactive already."""
+        if self._is_active is False:
+            self._is_active = None
+            self.changed(False)
+
     async def end(self) -> None:
         """Wait until those that were started have ended."""
         if self._started:

@@ -3,7 +3,7 @@
 import logging
 
 from piranha.errors import ConfigUnavailable, PiranhaError
-from piranha.ipvs.addresses import plan
+from piranha.ipvs.addresses import describe, plan
 from piranha.paths import Paths
 from piranha.pulse import address_store
 from piranha.system.addresses import RouterAddresses
@@ -20,7 +20,10 @@ def remove_addresses(paths: Paths) -> None:
         with RouterAddresses() as router:
             steps = plan(router.read(), owned, ()).steps
             for done in router.apply_all(steps):
-                log.log(logging.ERROR if done.sentence else logging.INFO, "%s %s", done.step, done.sentence)
+                if done.sentence:
+                    log.error("%s", done.sentence)
+                else:
+                    log.info("Done: %s", describe(done.step))
             left = owned & {present.held for present in router.read().addresses}
         address_store.write(paths, left)
     except (ConfigUnavailable, PiranhaError) as error:

@@ -40,7 +40,8 @@ NEWS_AFTER_S = 0.1
 """So long after a new sentence: it is most often a takeover, and who serves comes before who is told."""
 MOVING_S = 0.15
 """So long a planned move waits at most for connections to be told to the partner: nobody has the addresses then."""
-TABLE_STAYS_S = 0.3
+TABLE_STAYS_S = 0.5
+"""So long behind the addresses' going: the partner has its table then."""
 LEAVES_S = 20.0
 """So long a stop waits for the addresses to go."""
 
@@ -116,6 +117,8 @@ class Pulse:
             assert self._hooks is not None
             await self._hooks.end()  # heartbeats go on until this process ends: then the partner counts
         else:
+            if self._hooks is not None:
+                self._hooks.stopping()
             has_taker = self._heart.has_taker and self._floating.has_any
             self._heart.stop()
             try:
@@ -149,6 +152,7 @@ class Pulse:
                 self._report()
                 self._heart.configured(message)
                 self._report()
+                self._show()
             case Carry():
                 self._carrier.carry(message)
             case Found():
@@ -157,7 +161,9 @@ class Pulse:
             case Moved():
                 self._moved.set()
             case Ask():
-                self._lvs.tell(self._heart.asked(message))
+                answer = self._heart.asked(message)
+                self._show()  # before the answer: who asks for the status then finds it done
+                self._lvs.tell(answer)
 
     def _lvs_came(self) -> None:
         self._heart.lvs_is_back()
@@ -215,6 +221,7 @@ class Pulse:
             self._heart.news.clear()
             with Turn("Telling how failover stands"):
                 self._lvs.look()
+                self._heart.look_for_key()
                 self._links.open()
                 self._report()
                 self._show()

@@ -3,7 +3,9 @@
 `client.short_address` finds an address that fits.
 """
 
+import contextlib
 import os
+import signal
 import socket
 import struct
 from dataclasses import dataclass
@@ -64,8 +66,17 @@ def is_answered(path: Path) -> bool:
 
 
 def caller(connection: socket.socket) -> Caller | None:
-    """Return who is at the other end of an accepted connection."""
+    """Return who is at the other end of a connection: who connected, or who listens there."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return None
     return Caller(*struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))))
+
+
+def kill_listener(connection: socket.socket) -> None:
+    """Kill the process that listens at the other end of a connection, if it is the same user's."""
+    listener = caller(connection)
+    if listener is None or listener.uid != os.geteuid() or listener.pid == os.getpid():
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(listener.pid, signal.SIGKILL)

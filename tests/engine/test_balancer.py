@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
 from piranha.config.model import Cluster, Forwarding, Protocol
 from piranha.engine import balancer as balancer_module
-from piranha.engine.balancer import Balancer
+from piranha.engine.balancer import TURN_MOST_S, Balancer
 from piranha.engine.role import ACTIVE, Standing
 from piranha.engine.table_store import TableStore
 from piranha.health import machine
@@ -629,3 +630,43 @@ async def test_the_same_refusal_of_many_services_is_logged_once(shared, path, cl
     await balancer.turn()
     assert caplog.messages == ["no IPVS"]
     assert len((await balancer.view()).refused) == 2
+
+
+async def test_at_a_takeover_the_table_is_filled_before_it_is_read_and_written_down(
+    balancer, path, cluster_of, block, monkeypatch
+):
+    path.shares = True
+    standing = Standing(False, "passive")
+    balancer._standing_in = lambda cluster, resolved: standing
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    assert path.weights() == {}
+    present, readings = path.present, []
+
+    async def reading():
+        readings.append(path.weights())
+        return await present()
+
+    monkeypatch.setattr(path, "present", reading)
+    standing = Standing(True)
+    balancer._woken.clear()
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 1} and readings == []
+    assert balancer._store.memory.owned.places == frozenset()
+    assert balancer._woken.is_set(), "another turn compares with what is there"
+    await balancer.turn()
+    assert readings == [{"127.0.0.11:80": 1}]
+    assert len(balancer._store.memory.owned.places) == 1
+
+
+async def test_at_a_takeover_behind_a_long_pause_the_table_is_read(balancer, path, cluster_of, block):
+    standing = Standing(False, "passive")
+    balancer._standing_in = lambda cluster, resolved: standing
+    await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80")))
+    await settled(balancer)
+    balancer._last = replace(balancer._last, read_at=balancer._last.read_at - TURN_MOST_S - 1)
+    key = TableKey(Protocol.TCP, IPv4Address("127.0.0.2"), 80)
+    path.entries[key] = Entry(Service("rr"), {})
+    standing = Standing(True)
+    await balancer.turn()
+    assert path.weights() == {"127.0.0.11:80": 1}

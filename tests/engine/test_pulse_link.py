@@ -1,6 +1,7 @@
 """pulse as lvs sees it: told and asked, believed when it knows what it was told, given up in time when it is gone."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from piranha.engine import pulse_link
-from piranha.engine.pulse_link import PulseLink
+from piranha.engine.pulse_link import HUNG_S, PulseLink
 from piranha.pulse.messages import (
     Answer,
     Ask,
@@ -18,6 +19,8 @@ from piranha.pulse.messages import (
     Found,
     FromLvs,
     FromPulse,
+    Moved,
+    Moving,
     Shown,
     Stand,
     decode_from_lvs,
@@ -88,13 +91,24 @@ class Scene:
         self.turned: list[bool] = []
         self.orphaned = 0
         self.pulse = Pulse(path)
-        self.link = PulseLink(path, lambda: self.now, lambda: FOUND, self._turned, self._orphaned)
+        self.killed = 0
+        self.link = PulseLink(path, lambda: self.now, lambda: FOUND, self._turned, self._orphaned, self._killed)
 
     def _turned(self) -> None:
         self.turned.append(self.link.standing.is_active)
 
     def _orphaned(self) -> None:
         self.orphaned += 1
+
+    def _killed(self, connection: socket.socket) -> None:
+        assert connection.family is socket.AF_UNIX
+        self.killed += 1
+
+    def silence(self, seconds: float) -> None:
+        """Let so much time pass, with a look every half second."""
+        for _ in range(round(2 * seconds)):
+            self.now += 0.5
+            self.link._kill_if_hung()
 
     async def there(self) -> None:
         """Wait for pulse's first word."""
@@ -327,3 +341,182 @@ async def test_what_pulse_shows_is_told_with_its_age(active: Scene) -> None:
     active.now += 4.0
     told = active.link.redundancy()
     assert told is not None and told.age_s == 5.0 and active.link.troubles == ("The addresses cannot be read.",)
+
+
+async def test_a_planned_move_goes_on_when_the_partner_was_told_of_connections_and_not_before(active: Scene) -> None:
+    told = asyncio.Event()
+    begun: list[str] = []
+
+    async def tell() -> None:
+        begun.append("told")
+        await told.wait()
+
+    active.link.moving = tell
+    active.pulse.say(Moving(7))
+    await until(lambda: begun)
+    active.pulse.say(Stand(0, 0, False, "handing over"))
+    await until(lambda: not active.link.standing.is_active)  # whatever pulse says meanwhile is heard
+    assert active.pulse.of(Moved) == []
+    told.set()
+    await until(lambda: active.pulse.of(Moved))
+    assert active.pulse.of(Moved) == [Moved(7)] and begun == ["told"]
+
+
+async def test_a_link_that_nobody_gave_anything_to_do_answers_a_move_at_once(active: Scene) -> None:
+    active.pulse.say(Moving(1))
+    active.pulse.say(Moving(2))
+    await until(lambda: len(active.pulse.of(Moved)) == 2)
+    assert active.pulse.of(Moved) == [Moved(1), Moved(2)]
+
+
+async def test_a_fault_while_connections_are_told_costs_one_move_and_not_the_link(
+    active: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise RuntimeError("the table is gone")
+
+    async def succeed() -> None:
+        pass
+
+    active.link.moving = fail
+    active.pulse.say(Moving(1))
+    await until(lambda: "Telling the partner of connections failed by a fault of the engine" in caplog.text)
+    active.link.moving = succeed
+    active.pulse.say(Moving(2))
+    await until(lambda: active.pulse.of(Moved))
+    assert active.pulse.of(Moved) == [Moved(2)], "what was not done is not said to be"
+
+
+async def test_a_pulse_that_is_gone_meanwhile_is_told_nothing_and_nor_is_the_next_one(active: Scene) -> None:
+    told, done = asyncio.Event(), asyncio.Event()
+
+    async def tell() -> None:
+        await told.wait()
+        done.set()
+
+    active.link.moving = tell
+    active.pulse.say(Moving(3))
+    active.pulse.say(Stand(0, 9, True))
+    await until(lambda: active.link._stand.order == 9)
+    await active.gone()
+    told.set()
+    await until(done.is_set)
+    await active.pulse.start()
+    await until(lambda: not active.link.is_lost)
+    await until(lambda: active.pulse.heard[-1] == FOUND)
+    await a_moment(20)
+    assert active.pulse.of(Moved) == []
+
+
+def shown(state: str) -> Shown:
+    """Return what pulse shows of a partner in a state; "" of none."""
+    partner = pairs.with_partner(state=state) if state else pairs.ALONE
+    return Shown(1000.0, partner, ())
+
+
+@pytest.fixture
+async def came(active: Scene) -> list[str]:
+    """What the link of an active router says of a partner that came: grows."""
+    calls: list[str] = []
+
+    async def tell() -> None:
+        calls.append("came")
+
+    active.link.partner_came = tell
+    return calls
+
+
+async def seen(scene: Scene, state: str) -> None:
+    """Have pulse show a partner in a state, and wait until that has been acted on."""
+    message = shown(state)
+    scene.pulse.say(message)
+    await until(lambda: scene.link._shown == message)
+    await a_moment(5)
+
+
+async def test_a_partner_is_told_of_all_connections_once_each_time_it_becomes_passive(
+    active: Scene, came: list[str]
+) -> None:
+    for state, times in (
+        ("settling", 0),
+        ("passive", 1),
+        ("passive", 1),
+        ("unknown", 1),
+        ("passive", 2),
+        ("", 2),
+        ("link fault", 2),
+        ("passive", 3),
+    ):
+        await seen(active, state)
+        assert len(came) == times, (state, came)
+
+
+async def test_a_partner_that_is_passive_when_it_is_shown_first_is_told_of_all(active: Scene, came: list[str]) -> None:
+    await seen(active, "passive")
+    assert came == ["came"]
+
+
+async def test_a_passive_router_tells_its_partner_nothing(active: Scene, came: list[str]) -> None:
+    active.pulse.say(Stand(0, 0, False, "passive"))
+    await until(lambda: not active.link.standing.is_active)
+    await seen(active, "settling")
+    await seen(active, "passive")
+    assert came == []
+
+
+async def test_what_is_to_be_done_later_is_done_later_and_once(active: Scene) -> None:
+    done: list[float] = []
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def note() -> None:
+        done.append(loop.time() - began)
+
+    active.link.later(0.03, note)
+    await a_moment(5)
+    assert done == []
+    await until(lambda: done)
+    await a_moment(20)
+    assert len(done) == 1 and done[0] >= 0.029
+
+
+async def test_a_pulse_that_hangs_is_killed_before_its_partner_takes_over_and_wakes_into_nothing(active: Scene) -> None:
+    active.silence(HUNG_S)
+    assert (active.killed, active.orphaned) == (0, 0)
+    active.silence(0.5)
+    assert (active.killed, active.orphaned) == (1, 1)
+    assert not active.link.standing.is_active and active.turned[-1] is False
+    active.silence(60)
+    assert active.killed == 1
+
+
+async def test_a_pulse_that_says_something_does_not_hang(active: Scene) -> None:
+    for _ in range(10):
+        active.silence(HUNG_S - 0.5)
+        shown = len(active.turned)
+        active.pulse.say(Carried(0))
+        await until(lambda: active.link._silent_s == 0)
+        assert len(active.turned) == shown
+    assert active.killed == 0
+
+
+async def test_the_time_that_this_process_stood_still_itself_is_no_silence(active: Scene) -> None:
+    active.now += 3600
+    active.link._kill_if_hung()
+    assert active.killed == 0
+
+
+async def test_without_a_partner_a_pulse_that_hangs_keeps_its_addresses(scene: Scene) -> None:
+    await scene.there()
+    scene.pulse.stand = Stand(0, 3, True)
+    await scene.link.configure(ALONE)
+    scene.silence(600)
+    assert (scene.killed, scene.orphaned) == (0, 0) and scene.link.standing.is_active
+
+
+async def test_a_long_deadtime_leaves_a_pulse_as_long_as_it_may_be_lost(active: Scene) -> None:
+    await active.link.configure(replace(PAIR, deadtime_s=20.0))
+    active.silence(20 - 1.25 * 2)
+    assert active.killed == 0
+    active.silence(0.5)
+    assert active.killed == 1

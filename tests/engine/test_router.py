@@ -1,6 +1,6 @@
 """What surrounds the balancer on a router: when pulse is told of the pair, and which addresses it is to carry."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from piranha.config.load import load
 from piranha.config.model import Address, Cluster, HostName
 from piranha.engine import router as router_module
 from piranha.engine.role import Standing
-from piranha.engine.router import AHEAD_MOST_S, LOOKS_EVERY_S, Router
+from piranha.engine.router import AHEAD_MOST_S, ALL_AFTER_S, LOOKS_EVERY_S, MOVED_S, TABLE_STAYS_S, Router
 from piranha.errors import PiranhaError
 from piranha.pulse.messages import Carry, Configure
 
@@ -31,11 +31,15 @@ class Link:
     def __init__(self) -> None:
         self.standing = PASSIVE
         self.troubles: tuple[str, ...] = ()
+        self.later_s: list[float] = []
         self.told: list[Configure] = []
         self.carried: list[tuple[Carry, bool]] = []
 
     async def configure(self, told: Configure) -> None:
         self.told.append(told)
+
+    def later(self, after_s: float, what: Callable[[], None]) -> None:
+        self.later_s.append(after_s)
 
     async def carry(self, carry: Carry, *, waits: bool) -> None:
         self.carried.append((carry, waits))
@@ -234,3 +238,67 @@ async def test_what_pulse_says_wakes_the_balancer(scene):
 async def test_a_stop_leaves_nothing_of_ours(scene):
     await scene.router.stop(scene.balancer)
     assert (scene.withdrawn, scene.settings.restored, scene.tuning.restored) == (1, 1, 1)
+
+
+async def test_the_table_stays_for_a_moment_when_the_addresses_have_gone(scene):
+    scene.link.standing = ACTIVE
+    scene.router._turned()
+    assert scene.woken == 1
+    scene.link.standing = PASSIVE
+    scene.router._turned()
+    scene.router._turned()
+    assert (scene.woken, scene.link.later_s) == (1, [TABLE_STAYS_S])
+    assert scene.router._standing(PAIR, NOTHING).is_active
+    scene.now += TABLE_STAYS_S
+    assert scene.router._standing(PAIR, NOTHING) is PASSIVE
+
+
+async def test_a_router_that_is_to_serve_again_does_not_wait(scene):
+    for standing in (ACTIVE, PASSIVE, ACTIVE):
+        scene.link.standing = standing
+        scene.router._turned()
+    assert scene.woken == 2 and scene.router._standing(PAIR, NOTHING) is ACTIVE
+    scene.link.standing = PASSIVE
+    assert scene.router._standing(PAIR, NOTHING) is PASSIVE
+
+
+async def test_a_router_that_starts_has_no_table_to_stay(scene):
+    scene.balancer.standing = ACTIVE
+    scene.router._turned()
+    assert scene.woken == 1 and scene.router._standing(PAIR, NOTHING) is PASSIVE
+
+
+@pytest.mark.parametrize(("standing", "told"), [(ACTIVE, 1), (PASSIVE, 0)])
+async def test_a_partner_that_came_is_told_of_all_connections_once_it_can_hear_them(scene, monkeypatch, standing, told):
+    waits, tellings = [], []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        scene.link.standing = standing
+
+    async def tell(cluster: Cluster) -> int:
+        tellings.append(cluster)
+        return 1
+
+    scene.stands(ACTIVE)
+    monkeypatch.setattr(router_module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(scene.router.resync, "tell_all", tell)
+    await scene.router._tell_all_soon()
+    assert waits == [ALL_AFTER_S] and len(tellings) == told
+
+
+@pytest.mark.parametrize(("ago_s", "tellings"), [(1.0, 1), (MOVED_S, 0)])
+async def test_a_stop_behind_a_move_tells_where_persistent_clients_belong(scene, monkeypatch, ago_s, tellings):
+    told = []
+
+    async def tell(cluster: Cluster) -> int:
+        told.append(cluster)
+        return 3
+
+    monkeypatch.setattr(scene.router.resync, "tell_moving", tell)
+    monkeypatch.setattr(scene.router.resync, "tell_templates", tell)
+    await scene.router._tell_moving()
+    assert told == [PAIR] and scene.link.later_s == [0.5, 2.0]
+    scene.now += ago_s
+    await scene.router.stop(scene.balancer)
+    assert len(told) == 1 + tellings

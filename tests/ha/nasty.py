@@ -12,7 +12,7 @@ import pytest
 
 from piranha.ha import events, failover, machine, node
 from piranha.ha.datagram import Heartbeat, Rejected, Said, Trailer
-from piranha.ha.failover import Failover, Outcome
+from piranha.ha.failover import Address, Failover, Outcome
 from piranha.ha.machine import Answer
 from piranha.ha.node import Node, PartnerFacts
 from piranha.ha.session import Accepted, Session, accept
@@ -64,8 +64,8 @@ def _does_not_greet_a_new_boot(patch: Patch) -> None:
 def _lives_on_what_it_rejects(patch: Patch) -> None:
     receive = Failover._receive_trailer
 
-    def reviving(self: Failover, heartbeat: Heartbeat, trailer: Trailer, now: float) -> Outcome:
-        outcome = receive(self, heartbeat, trailer, now)
+    def reviving(self: Failover, heartbeat: Heartbeat, trailer: Trailer, source: Address, now: float) -> Outcome:
+        outcome = receive(self, heartbeat, trailer, source, now)
         self.node = replace(self.node, silent_from=now)
         return outcome
 

@@ -83,12 +83,6 @@ class NewRouter:
                 return False
         return self.report.public_up or not self.settings.monitors_links
 
-    @property
-    def knows_partner(self) -> bool:
-        """Say whether it was told, or has heard, what kind of router its partner is."""
-        node = self.failover.node if self.failover else None
-        return node is not None and (node.settings.partner_is_original or node.partner.heard_at is not None)
-
     def boot(self, command: Command = Command.START) -> None:
         """Start the process, if there is none."""
         if self.failover is not None:

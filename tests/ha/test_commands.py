@@ -233,6 +233,28 @@ def test_hold_keeps_a_passive_router_passive_and_release_ends_it() -> None:
     assert scene.run(scene.now + 0.1).owners == "B"
 
 
+def test_hold_while_settling_is_said_at_once() -> None:
+    scene = Scene()
+    scene.boot("P")
+    scene.run(0.1)
+    said = len(scene.words("P"))
+    scene.primary.command(Command.HOLD)
+    assert scene.words("P")[said:] == [Said.STOPPED]
+
+
+def test_an_offer_that_ends_is_said_at_once() -> None:
+    scene = Scene().settled()
+    scene.run(13.7)
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = True
+    scene.primary.command(Command.HAND_OVER)
+    scene.run(13.7 + K - 0.01)
+    said = len(scene.words("P"))
+    assert scene.words("P")[-1] is Said.STOPPED
+    scene.run(13.7 + K + 0.01)
+    assert (scene.primary.state, scene.words("P")[said:]) == (State.SETTLING, [Said.HELD])
+
+
 @pytest.mark.parametrize("name", ["P", "B"])
 def test_a_partner_that_is_held_leaves_the_addresses_to_the_other_at_once(name: str) -> None:
     scene = Scene()
@@ -246,10 +268,13 @@ def test_a_partner_that_is_held_leaves_the_addresses_to_the_other_at_once(name: 
 def test_held_from_every_state_that_has_no_addresses() -> None:
     scene = Scene(monitors_links=True)
     scene.boot("P")
+    scene.run(0.1)
     scene.primary.reports(public_up=False)
     assert scene.primary.state is State.LINK_FAULT
+    said = len(scene.words("P"))
     scene.primary.command(Command.HOLD)
     assert scene.primary.state is State.HELD
+    assert scene.words("P")[said:] == [Said.STOPPED], "a partner that cannot be active for now hears it at once"
     scene.primary.command(Command.STOP)
     scene.run(scene.now + 0.1)
     scene.primary.reports(public_up=True)
@@ -277,6 +302,20 @@ def test_stop_ends_from_every_state_without_addresses(state: State) -> None:
     assert router.orders() == ["Drop", "Clear", "Finish"]
     assert scene.run(60).owners == ""
     assert scene.words("P")[-3:] == [Said.STOPPED] * 3
+
+
+def test_a_stop_while_the_addresses_are_offered_ends_too() -> None:
+    scene = Scene().settled()
+    for quality in scene.wire.qualities.values():
+        quality.is_cut = True
+    began = scene.now
+    scene.primary.command(Command.HAND_OVER)
+    scene.run(began + 0.1)
+    assert (scene.primary.state, scene.owners) == (State.HANDING_OVER, "")
+    scene.primary.command(Command.STOP)
+    scene.run(began + 0.2)
+    assert (scene.primary.state, scene.primary.orders(began)[-1]) == (State.IDLE, "Finish")
+    assert scene.run(began + 60).owners == "B", "after deadtime: it could not be told"
 
 
 @pytest.mark.parametrize("state", [State.ACTIVE, State.YIELDING, State.HANDING_OVER])

@@ -8,9 +8,11 @@ from random import Random
 import pytest
 
 from piranha.ha.channels import ChannelName
-from piranha.ha.datagram import LENGTH, Heartbeat, Said, Trailer, encode
+from piranha.ha.datagram import LENGTH, Heartbeat, Rejected, Said, Trailer, encode
 from piranha.ha.failover import Send
+from piranha.ha.machine import Tell
 from piranha.ha.states import Role, State
+from piranha.ha.uncounted import SOURCES_MOST
 from tests.ha.scenes import Scene
 
 PARTNER = IPv4Address("10.9.0.1")
@@ -51,13 +53,21 @@ def test_nothing_forged_or_repeated_changes_anything(active: str) -> None:
     recorded = [raw for _, _, _, raw in scene.wire.sent]
     before, state = sum(failover.rejected.values()), failover.node
     random = Random(6)
-    size = len(pickle.dumps(vars(failover)))
-    for _ in range(MANY // 2):
+    sizes: list[int] = []
+    lines: list[str] = []
+    for number in range(MANY // 2):
         raw = fuzzed(random, recorded)
-        channel = random.choice(tuple(ChannelName))
-        assert not [out for out in failover.receive(raw, PARTNER, channel, scene.now) if not isinstance(out, Send)]
+        source = PARTNER if random.random() < 0.9 else IPv4Address(random.getrandbits(32) | 1 << 31)
+        for out in failover.receive(raw, source, random.choice(tuple(ChannelName)), scene.now):
+            assert isinstance(out, Send | Tell)
+            if isinstance(out, Tell):
+                assert not out.is_shown, "nobody makes what the operator reads scroll away"
+                lines.append(out.sentence)
+        if number in (MANY // 10, MANY // 2 - 1):
+            sizes.append(len(pickle.dumps(vars(failover))))
     assert replace(failover.node, said=state.said) == state
     assert sum(failover.rejected.values()) - before == MANY // 2, "each is counted, once"
-    assert len(pickle.dumps(vars(failover))) < size + 100, "bytes"
+    assert sizes[1] < sizes[0] + 100, "bytes"
+    assert 5 < len(lines) < len(Rejected) + SOURCES_MOST, "at one moment"
     scene.run(scene.now + 30)
     assert scene.owners == active

@@ -175,17 +175,40 @@ def test_a_backup_that_left_addresses_behind_makes_an_original_primary_announce_
     scene = Scene("P", partner_is_original=is_told).settled("B")
     scene.backup.kill(loses_power=False)
     scene.until(lambda: scene.owners == "PB")
-    scene.run(scene.now + 20)
+    scene.run(scene.now + 20.5)
     began = scene.now
     scene.boot("B")
     scene.run(began + 0.1)
     assert scene.owners == "P"
-    if is_told:
-        assert scene.words("B", began)[0] is RUNNING, "said when they are down; while it is undecided it says no other"
-        assert scene.original.announced_at >= began
-    else:
-        assert RUNNING not in scene.words("B", began), "it does not know yet that its partner is an original"
+    at_once = [RUNNING] if is_told else [Said.HELD, Said.HELD]
+    assert scene.words("B", began) == at_once, "said when they are down, or as soon as it knows that it is an original"
+    scene.until(lambda: scene.backup.state is State.PASSIVE, K)
+    words = scene.words("B", began)
+    assert words[words.index(RUNNING) :] == [RUNNING, Said.STOPPED]
+    assert Said.STOPPED not in words[: words.index(RUNNING)], "undecided"
+    assert scene.original.announced_at >= began, "behind the backup's"
     assert scene.run(began + 60).states == (State.ACTIVE, State.PASSIVE)
+
+
+def test_a_backup_makes_an_original_announce_that_took_them_just_after_it_had_said_stopped() -> None:
+    scene = Scene("P", partner_is_original=True).settled("B")
+    backup, original = scene.backup, scene.original
+    backup.kill(loses_power=False)
+    scene.run(original.dead_at - K)
+    backup.pace = replace(backup.pace, drop_s=1000.0)
+    scene.boot("B")
+    scene.until(lambda: scene.owners == "PB")
+    assert scene.words("P")[-1] is Said.STOPPED, "it has not said that it took them"
+    assert backup.failover is not None and backup.failover.node.partner.said is Said.STOPPED
+    down_at = scene.now
+    backup.has_addresses = False
+    backup._do(backup.failover.down(backup.failover.node.order, True, scene.now))
+    assert scene.words("B", down_at) == [], "it does not know"
+    scene.until(lambda: backup.state is State.PASSIVE)
+    assert scene.words("B", down_at) == [RUNNING, Said.STOPPED]
+    assert scene.run(scene.now + 0.1).original.announced_at >= down_at
+    assert scene.run(scene.now + 60).states == (State.ACTIVE, State.PASSIVE)
+    assert RUNNING not in scene.words("B", down_at + K), "once"
 
 
 def test_a_primary_that_left_addresses_behind_does_not_make_an_original_backup_yield() -> None:

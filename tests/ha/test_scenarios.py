@@ -5,6 +5,8 @@ the plan that is printed (58) and connections that survive (60a, 60b) also have 
 packets or the kernel; so have the bytes of ARP in 13 to 15 and 36. The other numbers up to 60e are not failover's.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from piranha.ha import machine
@@ -41,6 +43,21 @@ def test_01_towards_an_original_it_is_silent_while_it_is_undecided() -> None:
     assert scene.run(5.99).words("P") == []
     assert scene.run(8.1).words("P") == [RUNNING, RUNNING]
     assert {len(raw) for _, _, _, raw in scene.wire.sent} == {4}
+
+
+def test_01_the_end_of_settling_is_said_at_once() -> None:
+    alone = Scene()
+    alone.primary.settings = replace(alone.primary.settings, deadtime_s=5.0)
+    alone.boot("P")
+    assert alone.run(5.01).words("P")[-2:] == [HELD, RUNNING], "not at 6 s, with the next regular one"
+    scene = Scene("P", partner_is_original=True)
+    scene.backup.settings = replace(scene.backup.settings, deadtime_s=5.0)
+    scene.boot("B")
+    scene.run(1.3)
+    scene.boot("P")
+    assert scene.run(4.99).words("B") == []
+    scene.run(5.01)
+    assert (scene.words("B"), scene.owners) == ([STOPPED], "P")
 
 
 def test_02_a_lone_primary_is_active_at_once_and_sends_nothing() -> None:
@@ -203,6 +220,17 @@ def test_10_a_backup_does_not_force_an_original_primary() -> None:
     assert scene.run(30).owners == "P"
     assert scene.backup.takes == 0
     assert "not taken over: an original primary yields to nobody; stop pulse on it" in sentences(scene.backup)
+
+
+def test_10_a_backup_that_is_undecided_stays_so() -> None:
+    scene = Scene("P", partner_is_original=True)
+    scene.boot("B")
+    scene.run(1.0)
+    scene.backup.command(Command.TAKE_OVER)
+    assert (scene.backup.state, scene.words("B")) == (State.SETTLING, [])
+    assert sentences(scene.backup)[-1].startswith("not taken over: an original primary")
+    assert scene.run(D - 0.01).owners == ""
+    assert scene.run(D + 0.01).owners == "B", "as if nobody had asked"
 
 
 @pytest.mark.parametrize("originals", ["", "P", "B"])

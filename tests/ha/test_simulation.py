@@ -7,6 +7,7 @@ import pytest
 from piranha.ha import machine
 from piranha.ha.datagram import Said
 from piranha.ha.states import Action, Event, Role, Row, State
+from tests.ha.scenes import K, Scene
 from tests.ha.simulation import PAIRS, Life, live
 from tests.ha.world import Violation
 
@@ -59,3 +60,12 @@ def test_a_router_that_says_stopped_while_undecided_is_found(monkeypatch: pytest
     monkeypatch.setattr(machine, "word", lambda node: Said.RUNNING if node.owns else Said.STOPPED)
     with pytest.raises(Violation, match="says STOPPED while it is settling"):
         live(1)
+
+
+def test_routers_that_answer_each_other_for_ever_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Row(None, Event.DOWN, None, State.ACTIVE, (), "")
+    monkeypatch.setitem(machine._ROWS, (row.state, row.event, row.role), row)
+    scene = Scene().settled()
+    with pytest.raises(Violation, match="time stands still"):
+        scene.primary.reports(is_well=False)
+        scene.run(scene.now + K)

@@ -211,7 +211,7 @@ class Watcher:
             is_same_life = leaves.life == self._lives_at_double[leaves.index]  # else an administrator took them down
             return is_same_life and self._heard_since_double[stays.index]
         if isinstance(stays, OriginalRouter):
-            return leaves.knows_partner and stays.role is Role.PRIMARY  # the backup would yield
+            return stays.role is Role.PRIMARY  # the backup would yield
         return True
 
     def _watch_the_last_one(self, index: int, router: Router, other: Router, now: float) -> None:

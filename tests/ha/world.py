@@ -11,6 +11,8 @@ from piranha.ha.channels import ChannelName
 
 RECORDED = 64
 """Datagrams that are remembered for those who play them back."""
+AT_ONCE_MOST = 1000
+"""Entries that can follow each other at one moment: two routers that answer each other for ever stop time."""
 
 
 class Violation(AssertionError):
@@ -35,6 +37,7 @@ class Agenda:
         self.is_traced = is_traced
         self._entries: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
+        self._at_once = 0
         self.happened = 0
 
     def at(self, when: float, call: Callable[[], None]) -> None:
@@ -49,7 +52,11 @@ class Agenda:
     def run(self, until: float) -> None:
         """Let everything happen up to a time."""
         while self._entries and self._entries[0][0] <= until:
-            self.now, _, call = heapq.heappop(self._entries)
+            at, _, call = heapq.heappop(self._entries)
+            self._at_once = self._at_once + 1 if at == self.now else 0
+            if self._at_once > AT_ONCE_MOST:
+                raise Violation(f"time stands still at {self.now:.4f} s")
+            self.now = at
             self.happened += 1
             call()
             for each in self.after_each:

@@ -386,3 +386,14 @@ def test_listening_goes_on_when_the_interface_was_down(lvs1: Host) -> None:
         assert select.select(listener.descriptors(), [], [], WAIT_S)[0]
         assert [each.claim for each in listener.conflicts()] == [Claim.HAS]
     lvs1.ip("link del dark0")
+
+
+@pytest.mark.parametrize("address", ["198.51.100.100/32", "2001:db8:2::100"])
+def test_with_an_address_goes_what_the_kernel_knew_of_its_former_owner(lab: Topology, address: str) -> None:
+    host = lab["lvs1"]
+    name = address.partition("/")[0]
+    owned = reconcile(host, frozenset(), [wanted(address)])
+    host.ip(f"neigh replace {name} lladdr 02:00:00:00:02:0c dev eth0 nud stale")
+    assert name in host.run("ip", "neigh", "show", name, "dev", "eth0")
+    assert reconcile(host, owned, []) == frozenset()
+    assert "02:00:00:00:02:0c" not in host.run("ip", "neigh", "show", name, "dev", "eth0")

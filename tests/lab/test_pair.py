@@ -174,7 +174,10 @@ def test_connections_that_the_kernel_did_not_tell_of_live_on_over_a_planned_move
         assert [asked(each) for each in (*old, *new)] == names
 
 
-def test_persistent_clients_stay_with_their_real_server_over_a_hand_over(lab: Topology, routers: Pair) -> None:
+@pytest.mark.parametrize("stops", [False, True], ids=["hand-over", "stop"])
+def test_persistent_clients_stay_with_their_real_server_over_a_planned_move(
+    lab: Topology, routers: Pair, stops: bool
+) -> None:
     one, two = routers
     sources = [f"192.0.2.{number}" for number in range(31, 37)]
     lab["client"].ip(*(f"addr add {each}/32 dev eth0" for each in sources))
@@ -194,9 +197,13 @@ def test_persistent_clients_stay_with_their_real_server_over_a_hand_over(lab: To
     assert len(set(before.values())) == 4
     with connected(lab["client"], VIP, NAMES) as connection:
         asked(connection)  # the next one would be another's
-    until(lambda: one.client.failover(FailoverCommand.HAND_OVER).done, 10, "the backup is ready behind the Apply")
-    until(lambda: is_active(two), 5, "the backup is active")
-    until(lambda: one.said().count("persistent clients belong") == 2, 15, "it was told where they belong")
+    if stops:
+        one.end(signal.SIGTERM)
+    else:
+        until(lambda: one.client.failover(FailoverCommand.HAND_OVER).done, 10, "the backup is ready behind the Apply")
+    until(lambda: is_active(two), 10, "the backup is active")
+    tellings = 1 if stops else 2
+    until(lambda: one.said().count("persistent clients belong") == tellings, 15, "it was told where they belong")
     assert servers() == before
     lab["client"].ip(*(f"addr del {each}/32 dev eth0" for each in sources))
 

@@ -122,3 +122,16 @@ async def test_a_carrier_that_comes_back_and_a_new_interface_of_that_name_begin_
         assert makes_new() == (False, True)
         await wire.play(announcer, wire.now)
         assert [(device, addresses) for _, device, addresses in wire.sent] == [("eth0", (WEB.address,))]
+
+
+async def test_what_is_added_begins_at_once_and_the_others_go_on(announcer: Announcer, wire: Wire) -> None:
+    announcer.carry([WEB])
+    await announcer.send_due()
+    announcer.add([WEB, THERE])
+    await announcer.send_due()
+    assert [(device, addresses) for _, device, addresses in wire.sent] == [
+        ("eth0", (WEB.address,)),
+        ("eth1", (THERE.address,)),
+    ]
+    await wire.play(announcer, 106)
+    assert len(wire.sent) == 10

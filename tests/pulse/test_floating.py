@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 
 from piranha.config.load import load
-from piranha.config.model import Address, Cluster, HostName
+from piranha.config.model import Address, Cluster, Forwarding, HostName
 from piranha.errors import PiranhaError
 from piranha.ipvs.addresses import (
     AddAddress,
@@ -42,7 +42,7 @@ from piranha.pulse.floating import (
 )
 from piranha.pulse.world import World
 from piranha.status import AddressState, AddressStatus
-from piranha.system.addresses import AddressChanged, Applied, Change, LinkChanged
+from piranha.system.addresses import AddressChanged, Applied, Change, ChangesLost, LinkChanged
 from piranha.system.arp import Asked, Conflict
 from piranha.system.arp_frames import Claim
 
@@ -711,3 +711,37 @@ async def test_what_could_not_be_removed_is_still_ours_and_removed_when_it_is_wa
     kernel.refuses.clear()
     await floating.follow(())
     assert kernel.addresses() == [] and not floating.has_any
+
+
+async def test_at_a_takeover_nothing_is_read_before_the_announcement_and_the_nat_router_comes_first(
+    floating: Floating, kernel: Kernel
+) -> None:
+    await floating.follow(())
+    await floating.turn()
+    kernel.now += READ_CLOSEST_S
+    await floating.turn()
+    kernel.diary.clear()
+    readings = []
+    announce = floating._announcer._announce
+
+    def announcing(device: str, addresses: Sequence[Address]) -> str:
+        readings.append(kernel.readings)
+        return announce(device, addresses)
+
+    floating._announcer._announce = announcing
+    before = kernel.readings
+    nat = cluster("192.0.2.1", extra="nat_router = 10.0.0.254 eth1:1\n")
+    await floating.follow(*wanted_addresses(replace(nat, forwarding=Forwarding.NAT), {}), asks_first=False)
+    assert kernel.diary == ["add 192.0.2.1", "add 10.0.0.254", "announce 10.0.0.254", "announce 192.0.2.1"]
+    assert readings == [before, before] and kernel.readings == before + 1
+
+
+async def test_at_a_takeover_it_is_read_first_if_something_was_heard(floating: Floating, kernel: Kernel) -> None:
+    await floating.follow(())
+    await floating.turn()
+    kernel.now += READ_CLOSEST_S
+    await floating.turn()
+    kernel.held.append(Held("eth0", ip_address("192.0.2.1"), 32))
+    floating._heard((ChangesLost(),))
+    await floating.follow(*wanted_addresses(cluster("192.0.2.1"), {}), asks_first=False)
+    assert "add 192.0.2.1" not in kernel.diary and only(floating).state is WAS_THERE

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import pytest
 
 from piranha.errors import PiranhaError
 from piranha.ha.node import Report
 from piranha.ha.states import State
-from piranha.pulse.heart import Heart
+from piranha.pulse.heart import NO_KEY, Heart
 from piranha.pulse.messages import Ask, ChannelRow
 from tests.pulse.hearts import ONE, READY, TWO, Clock, D, K, Network, Router, Two, alone, told
 
@@ -367,6 +368,49 @@ async def test_a_key_that_cannot_be_read_is_said_and_the_ones_before_stay() -> N
     two.close()
 
 
+async def test_a_router_whose_key_cannot_be_read_stays_passive_until_it_can(caplog: pytest.LogCaptureFixture) -> None:
+    two = Two(keys=(b"k" * 32,))
+    two.go(3 * D)
+    two.two.heart.close()
+    again = Router(TWO, two.network, two.clock, 23)
+    again.keys = PiranhaError("The key cannot be read.")
+    two.both = (two.one, again)
+    again.heart.configured(told(TWO))
+    again.heart.reported(READY)
+    for _ in range(5):
+        two.go(D)
+        again.heart.look_for_key()
+    assert (two.one.state, again.state) == (State.ACTIVE, State.IDLE)
+    assert again.stands[-1].reason == f"The key cannot be read. {NO_KEY}"
+    assert caplog.messages.count("The key cannot be read.") == 1
+    again.keys = (b"k" * 32,)
+    again.heart.look_for_key()
+    two.go(3 * D)
+    assert (two.one.state, again.state) == (State.ACTIVE, State.PASSIVE) and again.heart.key_trouble == ""
+    two.close()
+
+
+async def test_a_key_that_cannot_be_read_stops_nobody_who_serves_without_one() -> None:
+    two = Two()
+    two.go(3 * D)
+    two.one.keys = PiranhaError("The key cannot be read.")
+    two.one.heart.configured(told(ONE))
+    two.one.heart.look_for_key()
+    two.go(3 * D)
+    assert (two.one.state, two.two.state) == (State.ACTIVE, State.PASSIVE)
+    two.close()
+
+
+async def test_a_router_that_is_alone_needs_no_key() -> None:
+    two = Two()
+    lone = Router("192.0.2.13", two.network, two.clock, 24)
+    lone.keys = PiranhaError("The key cannot be read.")
+    lone.heart.configured(alone())
+    assert lone.stands[-1].is_active
+    lone.heart.close()
+    two.close()
+
+
 async def test_a_pair_that_makes_no_sense_changes_nothing(two: Two, caplog: pytest.LogCaptureFixture) -> None:
     before = two.one.heart.told
     two.one.heart.configured(told(ONE, deadtime_s=1.0))
@@ -392,3 +436,61 @@ async def test_a_closed_heart_has_no_socket_and_no_timer(two: Two) -> None:
     heart.reported(Report(is_well=False))
     heart.down(1, True)
     heart.readable()
+
+
+async def test_what_did_not_count_is_a_line_of_the_log_and_does_not_push_out_what_failover_said(
+    two: Two, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = list(two.two.heart.said)
+    there = two.network.sockets[TWO, 539]
+    there.waiting += [(b"x", ip_address(ONE))] * 100
+    there.waiting += [(b"xxxx", ip_address(f"203.0.113.{number}")) for number in range(100)]
+    with caplog.at_level(logging.INFO):
+        two.two.heart.readable()
+    said = [each.getMessage() for each in caplog.records]
+    assert said.count(f"bad heartbeat packet from IP {ONE}: shorter than 4 bytes") == 1
+    assert "Unexpected heartbeat from IP 203.0.113.0" in said and len(said) < 20
+    assert list(two.two.heart.said) == before
+
+
+async def test_connections_are_told_where_a_partner_can_take_the_addresses_over_and_is_synced_with() -> None:
+    two = Two(syncs=True)
+    two.pass_on()
+    two.go(K)
+    assert two.one.heart.hands_on, "the active one, whose partner is passive"
+    assert not two.two.heart.hands_on, "the partner has the addresses itself"
+    two.two.heart.close()
+    two.go(D - 0.1)
+    assert two.one.heart.hands_on, "it may only be late"
+    two.clock.now += K
+    assert not two.one.heart.hands_on, "a partner that is silent for deadtime takes nothing over"
+    two.close()
+
+
+async def test_connections_are_told_in_a_planned_move_until_the_partner_has_taken_over() -> None:
+    two = Two(syncs=True)
+    two.pass_on()
+    two.one.heart.asked(Ask(1, "hand over"))
+    assert two.one.heart.hands_on
+    two.one.drop_done()
+    assert two.one.heart.hands_on
+    two.pass_on()
+    two.go(K)
+    assert two.two.state is State.ACTIVE
+    assert not two.one.heart.hands_on and two.two.heart.hands_on
+    two.close()
+
+
+async def test_connections_are_told_to_nobody_where_they_are_not_synced_or_nobody_is_there(only: Router) -> None:
+    two = Two()
+    two.pass_on()
+    two.go(K)
+    assert not two.one.heart.hands_on, "no sync daemon"
+    two.one.heart.configured(told(ONE, syncs=True))
+    assert two.one.heart.hands_on, "from now on"
+    two.close()
+    assert not only.heart.hands_on, "not configured"
+    only.heart.configured(told(ONE, syncs=True))
+    assert not only.heart.hands_on, "nothing was heard"
+    only.heart.configured(alone(syncs=True))
+    assert only.state is State.ACTIVE and not only.heart.hands_on, "no partner"

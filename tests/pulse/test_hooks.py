@@ -51,6 +51,20 @@ async def test_each_change_runs_its_command_once_and_in_order(hooks: Hooks, tmp_
     assert read(out) == ["up", "down", "up"]
 
 
+@pytest.mark.parametrize(("states", "runs"), [([], ["down"]), ([False], ["down", "down"]), ([True], ["up", "down"])])
+async def test_scenario_56_a_stop_runs_inactive_cmd_once_also_where_it_is_inactive(
+    hooks: Hooks, tmp_path: Path, states: list[bool], runs: list[str]
+) -> None:
+    out = tmp_path / "out"
+    hooks.active_cmd, hooks.inactive_cmd = (script(tmp_path, f'echo "$1" >> {out}') + word for word in (" up", " down"))
+    for is_active in states:
+        hooks.changed(is_active)
+    hooks.stopping()
+    hooks.changed(False)  # what failover orders on its way down
+    await hooks.end()
+    assert read(out) == runs
+
+
 async def test_the_command_is_that_of_the_moment_of_the_change(hooks: Hooks, tmp_path: Path) -> None:
     out = tmp_path / "out"
     hooks.active_cmd = script(tmp_path, f"echo old >> {out}")

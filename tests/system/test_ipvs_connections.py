@@ -114,3 +114,14 @@ def test_without_ipvs_a_sentence_says_so(tmp_path: Path) -> None:
     (tmp_path / "ip_vs_conn").mkdir()
     with pytest.raises(KernelUnavailable, match="cannot be read"):
         connections(proc_net=tmp_path)
+
+
+def test_living_connections_are_those_that_not_both_sides_have_closed() -> None:
+    line = b"TCP C0000201 1000 C6336464 0050 0A000015 1F90 %-11s     119\n"
+    states = [b"SYN_RECV", b"ESTABLISHED", b"FIN_WAIT", b"CLOSE_WAIT", b"LAST_ACK", b"TIME_WAIT", b"CLOSE"]
+    lines = [
+        *(line % state for state in states),
+        b"UDP C0000201 1000 C6336464 0035 0A000015 0035 UDP             119\n",
+    ]
+    found = [each.state for each in among(lines, Wanted(living=True)).shown]
+    assert found == ["SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "UDP"]
