@@ -16,18 +16,10 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from piranha.check_messages import LastCheck, LastCheckQuery, TryAnswer, TryRequest
+from piranha.client_refusals import raised_for
 from piranha.config.edits import Edit, ExpectedPart
-from piranha.errors import (
-    ConfigConflict,
-    ConfigUnavailable,
-    ConfirmationPending,
-    EditRefused,
-    EngineUnavailable,
-    NothingPending,
-    NotPermitted,
-    PiranhaError,
-    UnsafePlan,
-)
+from piranha.errors import EngineUnavailable
 from piranha.messages import (
     AdoptRequest,
     ApplyAnswer,
@@ -79,6 +71,8 @@ ADDRESS_BYTES_MAX = 107
 
 SYNC_WITHIN_S = 240.0
 """Longer than the engine waits for the partner, twice."""
+TRY_WITHIN_S = 60.0
+"""Longer than a try takes, with the names that it asks for."""
 ANSWER_BYTES_MAX = 256 * 1024 * 1024
 OPEN_FILES = Path("/proc/self/fd")
 Answer = TypeVar("Answer")
@@ -240,6 +234,14 @@ class EngineClient:
         """
         return self._call("POST", "/v1/audit/login", LoginNoted, LoginNote(what, refused))
 
+    def try_checks(self, request: TryRequest) -> TryAnswer:
+        """Make a check once with values that are not saved. Raises Busy, EditRefused, ConfigUnavailable."""
+        return self._call("POST", "/v1/try", TryAnswer, request, within_s=TRY_WITHIN_S)
+
+    def last_check(self, server: str) -> LastCheck:
+        """Return how the last check of a real server (its written path in what runs) went."""
+        return self._call("GET", _asking("/v1/checks", LastCheckQuery(server)), LastCheck)
+
     def override(self, server: str, kind: str, weight: int = 0, *, until: str = "", for_s: int = 0) -> OverrideAnswer:
         """Drain a server or set its weight by hand, until then or for so many seconds, else until it is cleared.
 
@@ -314,28 +316,9 @@ class EngineClient:
             connection.close()
 
 
-def raised_for(refusal: Refusal) -> PiranhaError:
-    """Return the exception that a refusal means."""
-    match refusal.code:
-        case "conflict":
-            return ConfigConflict(refusal.part, refusal.current_text)
-        case "edit_refused" | "not_found" | "bad_request":
-            return EditRefused(refusal.part, refusal.keyword, refusal.message)
-        case "unavailable":
-            return ConfigUnavailable(refusal.message)
-        case "unsafe":
-            return UnsafePlan(refusal.message)
-        case "confirmation_pending":
-            return ConfirmationPending(refusal.message)
-        case "nothing_pending":
-            return NothingPending(refusal.message)
-        case "not_permitted":
-            return NotPermitted(refusal.message)
-        case _:
-            return EngineUnavailable(refusal.message)
-
-
-_Query = ConfigQuery | ConnectionsQuery | EventsQuery | AuditQuery | StatusQuery | SamplesQuery | CopyQuery
+_Query = (
+    ConfigQuery | ConnectionsQuery | EventsQuery | AuditQuery | StatusQuery | SamplesQuery | CopyQuery | LastCheckQuery
+)
 
 
 def _asking(path: str, query: _Query) -> str:

@@ -54,6 +54,10 @@ class ConfigUnavailable(PiranhaError):
     """lvs.cf cannot be read or written: missing, no permission, disk full. The old file is untouched."""
 
 
+class Busy(PiranhaError):
+    """So much is done already that this has to be asked again later. Nothing was done."""
+
+
 class UnsafePlan(PiranhaError):
     """The plan would take all traffic away, or the configuration has errors in an active block."""
 

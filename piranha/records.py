@@ -63,6 +63,7 @@ AUDIT_VERBS = (
     "failover",
     "sync",
     "receive",
+    "try_checks",
     "login",
     "logout",
 )

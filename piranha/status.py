@@ -125,13 +125,36 @@ class OverrideStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadStatus:
+    """A real server's load, as the `load_monitor` that `source` names told it: the average over one minute.
+
+    `load` None: it is not known, and the weight is the configured one. `weight`: what the load makes of that.
+    `problem`: why the last question was not answered, "" if it was.
+    """
+
+    load: float | None
+    weight: int
+    problem: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class SlowStartStatus:
+    """A real server came back a short while ago: `weight` is what it may have now, and it is over in `ends_in_s`."""
+
+    weight: int
+    ends_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStatus:
     """A real server of the running configuration.
 
     `path` is its written path in that configuration ("" for a destination that is no longer in it and drains);
     `role` is "server", "sorry" or "draining". `explanation` says why the weight in force differs from the
-    configured one ("" if it does not). `forwarding` is how the data path reaches it: "masquerading", "direct routing"
-    or "tunneling" ("" while it is not in the table, and where the data path forwards no packets).
+    configured one ("" if it does not), and what is known of its load. `forwarding` is how the data path reaches it:
+    "masquerading", "direct routing" or "tunneling" ("" while it is not in the table, and where the data path forwards
+    no packets). `load` is None where it is not asked for, `slow_start` while there is none.
     """
 
     path: str
@@ -147,6 +170,8 @@ class ServerStatus:
     drain_ends_in_s: float | None = None
     explanation: str = ""
     forwarding: str = ""
+    load: LoadStatus | None = None
+    slow_start: SlowStartStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

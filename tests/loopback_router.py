@@ -24,8 +24,6 @@ from tests.cli.running_gui import started
 from tests.plain_browser import PlainBrowser
 
 PASSWORD = "a bridge over 42 fjords"
-UP_LEAST = 0.9
-"""Of the real servers: all checks begin at once, and not every one finds a free descriptor then."""
 FILES = 65_536
 READY_WITHIN_S = 180.0
 KEPT_S = 4.0
@@ -160,7 +158,7 @@ def _wait_until_up(engine: EngineClient, servers: int, process: "subprocess.Pope
             problem = str(error)
         else:
             up = sum(each.health.state == "up" for virtual in told.virtual_servers for each in virtual.servers)
-            if up >= servers * UP_LEAST:
+            if up == servers:
                 return
         pause.wait(0.5)
     raise SystemExit(f"{up} of {servers} real servers are up after {READY_WITHIN_S:g} s. {problem}")

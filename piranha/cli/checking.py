@@ -97,8 +97,9 @@ def _checked(file: Path, is_strict: bool) -> Checked:
 
 def _checked_extensions(paths: Paths, loaded: Loaded | None) -> list[Checked]:
     beside = (loaded.cluster.keepalive_s, loaded.cluster.deadtime_s) if loaded is not None else None
+    virtuals = loaded.cluster.virtual_servers if loaded is not None else None
     try:
-        told = piranha_toml.load(paths, beside)
+        told = piranha_toml.load(paths, beside, virtuals)
     except ConfigUnavailable as error:
         return [Checked(str(paths.piranha_toml), str(error), ())]
     return [] if told is None else [Checked(str(paths.piranha_toml), "", told.faults)]

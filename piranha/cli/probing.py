@@ -187,7 +187,7 @@ def _tell(all_asked: Sequence[Asked]) -> bool:
 
 
 async def _probed(all_asked: Sequence[Asked], answers: Mapping[HostName, NameAnswer]) -> list[Probed | str]:
-    """Return what came of each check, or why it was not made. Raises CannotCheck."""
+    """Return what came of each check, or why it was not made."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(asked: Asked) -> Probed | str:
@@ -197,7 +197,10 @@ async def _probed(all_asked: Sequence[Asked], answers: Mapping[HostName, NameAns
         if isinstance(address, str):
             return address
         async with slots:
-            return await probes.probe(asked.check, address)
+            try:
+                return await probes.probe(asked.check, address)
+            except probes.CannotCheck as problem:
+                return f"{problem}."
 
     return list(await asyncio.gather(*map(one, all_asked)))
 

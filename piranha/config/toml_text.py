@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,6 @@ from piranha.config.faults import Fault, Severity
 from piranha.config.toml_values import Key, ValueProblem, quoted
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
 
 
 class TomlText:
@@ -56,15 +56,16 @@ class TomlText:
         present = ""
         written = re.compile(rf"""\s*(?:{re.escape(table)}\s*\.\s*)?["']?({re.escape(key)})["']?\s*[.=]""")
         for number, line in enumerate(self._lines, start=1):
-            header = _HEADER.fullmatch(line)
-            if header is not None:
-                present = header[1].strip("\"' ")
-                if not table and present.split(".")[0].strip("\"' ") == key:
+            header = _header_of(line)
+            if header:
+                present = header
+                if f"{present}.".startswith(f"{table}.{key}." if table else f"{key}."):
                     return number, line.index("[") + 1
             found = written.match(line)
             if found is not None and present in (table, ""):
                 return self._behind(number, found.start(1), found.end(1), word)
-        return 1, 1
+        above, _, name = table.rpartition(".")
+        return self._place(above, name, word) if above else (1, 1)
 
     def _behind(self, number: int, start: int, end: int, word: str) -> tuple[int, int]:
         """Look for the word from the key's end on, over the lines of a list, up to the next key."""
@@ -86,6 +87,21 @@ def fault_of_syntax(text: str, told: str) -> Fault:
     advice = "Correct it; as long as it stands there, nothing of this file can be read."
     shown = lines[line - 1] if line <= len(lines) else ""
     return Fault(Severity.ERROR, "toml-syntax", line, column, "", "", shown, message, advice)
+
+
+def _header_of(line: str) -> str:
+    """Return the name of the table that begins with this line, without quotes; "" if none does."""
+    if not line.lstrip().startswith("["):
+        return ""
+    try:
+        inner: Any = tomllib.loads(line)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return ""
+    names = []
+    while isinstance(inner, dict) and inner:
+        ((name, inner),) = inner.items()
+        names.append(name)
+    return ".".join(names) if inner == {} else ""
 
 
 def _meant(name: str, known: list[str]) -> str:

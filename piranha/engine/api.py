@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import msgspec
 from aiohttp import web
 
+from piranha.check_messages import LastCheckQuery, TryRequest
 from piranha.engine import connections, openapi
 from piranha.engine.audit import Audit, Told
 from piranha.engine.caller import Caller
@@ -31,6 +32,7 @@ from piranha.engine.parts import asked_of
 from piranha.engine.redundancy import Redundancy
 from piranha.engine.service import Engine
 from piranha.errors import (
+    Busy,
     ConfigConflict,
     ConfigUnavailable,
     ConfirmationPending,
@@ -66,7 +68,17 @@ _JSON = "application/json"
 _VERB_MAX = 80
 _AUDIT = web.AppKey("audit", Audit)
 _Body = TypeVar("_Body")
-_Query = TypeVar("_Query", ConfigQuery, ConnectionsQuery, EventsQuery, AuditQuery, StatusQuery, SamplesQuery, CopyQuery)
+_Query = TypeVar(
+    "_Query",
+    ConfigQuery,
+    ConnectionsQuery,
+    EventsQuery,
+    AuditQuery,
+    StatusQuery,
+    SamplesQuery,
+    CopyQuery,
+    LastCheckQuery,
+)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -198,6 +210,12 @@ class _Calls:
     async def connections(self, request: web.Request) -> web.Response:
         return _answer(await connections.asked(self.engine.path, _query(request, ConnectionsQuery)))
 
+    async def try_checks(self, request: web.Request) -> web.Response:
+        return _answer(await self.engine.trying.try_checks(await _body(request, TryRequest), _caller(request)))
+
+    async def last_check(self, request: web.Request) -> web.Response:
+        return _answer(self.engine.last_check(_query(request, LastCheckQuery).server))
+
     async def override(self, request: web.Request) -> web.Response:
         return _answer(await self.engine.override(await _body(request, OverrideRequest), _caller(request)))
 
@@ -304,6 +322,8 @@ async def _answered(request: web.Request, handler: _Handler) -> web.StreamRespon
     except EditRefused as error:
         refusal = Refusal("edit_refused", str(error), error.path, error.keyword)
         return _answer(refusal, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except Busy as error:
+        return _answer(Refusal("busy", str(error)), HTTPStatus.TOO_MANY_REQUESTS)
     except ConfirmationPending as error:
         return _answer(Refusal("confirmation_pending", str(error)), HTTPStatus.CONFLICT)
     except NothingPending as error:

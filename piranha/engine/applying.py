@@ -46,6 +46,8 @@ log = logging.getLogger("lvs")
 _NOTHING = Cluster()
 LOOK_S = 0.5
 """Between two looks whether an Apply was not confirmed in time."""
+PROGRAMS_KEPT_S = 5.0
+"""So long what was seen of the checking programs on the disk counts for the pages."""
 
 
 class Applying:
@@ -81,6 +83,7 @@ class Applying:
         self._happenings = happenings
         self._previews = Previews(balancer, monotonic)
         self._faults: tuple[Version, tuple[Fault, ...]] | None = None
+        self._programs: tuple[Version, float, tuple[Fault, ...]] | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -239,7 +242,9 @@ class Applying:
         version = await self.saved_version()
         if request.token and request.token != version.token:
             raise ConfigConflict("", version.loaded.document.text)
-        if errors := refusals(version):
+        programs = await asyncio.to_thread(abilities.program_faults, version.loaded.document, version.loaded.cluster)
+        refused = tuple(fault.located("lvs.cf") for fault in programs if fault.stops_apply)
+        if errors := (*refusals(version), *refused):
             raise UnsafePlan(f"lvs.cf has errors in what would run. {listed(errors)}")
         preview = await self._preview_now(version.loaded.cluster)
         if preview.objection is not None and not request.force:
@@ -330,7 +335,16 @@ class Applying:
         if self._faults is None or self._faults[0] is not version:
             cannot = abilities.faults_of(version.loaded.document, version.loaded.cluster, self._balancer.path.name)
             self._faults = version, in_file_order((*version.loaded.faults, *cannot))
-        return self._faults[1]
+        programs = self._program_faults(version)
+        return in_file_order((*self._faults[1], *programs)) if programs else self._faults[1]
+
+    def _program_faults(self, version: Version) -> tuple[Fault, ...]:
+        """Return what is wrong with the checking programs of a text; that is mended without touching it."""
+        known = self._programs
+        if known is None or known[0] is not version or monotonic() - known[1] > PROGRAMS_KEPT_S:
+            found = abilities.program_faults(version.loaded.document, version.loaded.cluster)
+            known = self._programs = version, monotonic(), found
+        return known[2]
 
 
 def _describe_revert(told: Told, reverted: Reverted) -> None:

@@ -1,41 +1,38 @@
-"""Run the checks: one task for each, on a fixed rhythm, each alone with its troubles.
+"""The health of every real server: what the checks say, put through `health.machine`.
 
-A check that begins at t begins again at t + interval, and its limit ends it before that, so checks of one
-server never overlap. Between one and the next nothing is decided: verdicts go through `health.machine`, and
-whoever made the Nanny hears of each.
+The checks are made elsewhere (`piranha.nanny`): in this process, or in workers without privileges. What they find comes
+here, and nothing is decided between one verdict and the next. Whoever made the Nanny hears of each.
 """
 
 import asyncio
 import logging
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from itertools import count
 from types import MappingProxyType
 
 from piranha.config.model import Address, Host, HostName, RealServerKey
 from piranha.guard import Turn
 from piranha.health.check import Check
 from piranha.health.machine import Row, ServerHealth, log_line, step, unheard
+from piranha.nanny.rounds import Later, Order, Outcome, Rounds, Runner, slots_here
 from piranha.status import HealthState
-from piranha.system.probes import CannotCheck, Probed, probe
+from piranha.system.probes import Probed, probe
 
 log = logging.getLogger("piranha.nanny")
 
-SPREAD = 0.1
-"""The first pause is shorter by up to this part of the interval: checks begun together drift apart."""
-
-STALL_S = 1.0
-"""A check that took this much longer than its limit shows that this router stood still, not the server."""
+PART_HERE = 0.5
+"""Of this process's descriptors, for checks made here: its clients, its files and the API need the others."""
 
 OnChange = Callable[[RealServerKey, ServerHealth, Row | None], None]
 """Told after every check; the row only if the state changed."""
 
 
 class Nanny:
-    """The checks of what runs. Made inside a TaskGroup that owns its tasks.
+    """The checks of what runs. Made inside a TaskGroup that owns those made in this process.
 
-    `clock` is monotonic seconds, `pause` waits for seconds, `probe` does one check; tests bring their own. `on_news` is
+    `clock` is monotonic seconds, `later` the loop's timer, `probe` does one check; tests bring their own. `on_news` is
     told of each change of a state, with the check, the row, and what the check found.
     """
 
@@ -46,18 +43,20 @@ class Nanny:
         *,
         probe: Callable[[Check, Address], Awaitable[Probed]] = probe,
         clock: Callable[[], float] = time.monotonic,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        later: Later | None = None,
     ) -> None:
-        self._group = group
         self._on_change = on_change
         self.on_news: Callable[[Check, Row, str], None] = lambda check, row, reason: None
-        self._probe = probe
         self._clock = clock
-        self._pause = pause
+        self._runner: Runner = Rounds(
+            group, self.hear, slots=slots_here(PART_HERE), probe=probe, clock=clock, later=later
+        )
         self._checks: dict[RealServerKey, Check] = {}
         self._healths: dict[RealServerKey, ServerHealth] = {}
         self._probes: dict[RealServerKey, Probed] = {}
-        self._tasks: dict[RealServerKey, asyncio.Task[None]] = {}
+        self._numbers: dict[RealServerKey, int] = {}
+        self._keys: dict[int, RealServerKey] = {}
+        self._next = count(1)
         self._resolved: Mapping[HostName, Address] = MappingProxyType({})
 
     @property
@@ -75,6 +74,21 @@ class Nanny:
         """Return what the last check of each server did; a server without one has not been checked yet."""
         return MappingProxyType(self._probes)
 
+    @property
+    def staff(self) -> Mapping[int, int]:
+        """Return the processes that make the checks, each with how many it makes."""
+        return self._runner.staff
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Return why checks are not made, in sentences."""
+        return self._runner.troubles
+
+    def employ(self, runner: Runner) -> None:
+        """Have the checks made elsewhere from now on; to be said before there are any."""
+        assert not self._numbers, "what is watched already would be checked twice"
+        self._runner = runner
+
     def watch(
         self,
         checks: Mapping[RealServerKey, Check],
@@ -90,18 +104,21 @@ class Nanny:
         """
         moved = {name for name, _ in resolved.items() ^ self._resolved.items()}
         self._resolved = dict(resolved)
+        dropped: list[int] = []
+        orders: list[Order] = []
         for key in self._checks.keys() - checks.keys():
-            self._tasks.pop(key).cancel()
+            dropped += self._forget(key)
             del self._checks[key], self._healths[key]
             self._probes.pop(key, None)
         for key, check in checks.items():
             if self._checks.get(key) == check and check.address not in moved:
                 continue
-            if key in self._tasks:
-                self._tasks[key].cancel()
+            dropped += self._forget(key)
             self._checks[key] = check
             self._healths.setdefault(key, unheard(self._clock()))
-            self._tasks[key] = self._group.create_task(self._run(check), name=f"nanny {key}")
+            orders += self._ordered(key, check)
+        self._runner.drop(dropped)
+        self._runner.order(orders)
         for key in self._healths.keys() & set(in_table):
             if self._healths[key].state is HealthState.UNKNOWN:
                 self._healths[key] = replace(self._healths[key], was_up=True)
@@ -110,26 +127,19 @@ class Nanny:
         """Stop all checks."""
         self.watch({})
 
-    async def _run(self, check: Check) -> None:
-        spread_s = check.interval_s * SPREAD * (zlib.crc32(str(check.key).encode()) / 2**32)
-        while True:
-            began = self._clock()
-            with Turn(f"The check of {check.key}") as turn:
-                try:
-                    await self._turn(check)
-                except CannotCheck as trouble:
-                    self._not_checked(check.key, str(trouble))
-            if turn.has_failed:
-                self._not_checked(check.key, "the check failed by itself; the log has more")
-            await self._pause(max(0.0, began + check.interval_s - spread_s - self._clock()))
-            spread_s = 0.0
+    def hear(self, outcome: Outcome) -> None:
+        """Take what came of a check. One that is dropped meanwhile says nothing any more."""
+        key = self._keys.get(outcome.number)
+        if key is None:
+            return
+        if outcome.probed is None:
+            self._not_checked(key, outcome.trouble)
+            return
+        with Turn("What the check of a real server found"):
+            self._take(key, outcome.probed)
 
-    async def _turn(self, check: Check) -> None:
-        key, address = check.key, self._address(check.address)
-        probed = await self._probe(check, address)
-        if not probed.verdict.is_good and probed.took_s > check.limit_s + STALL_S:
-            log.warning("The check of %s took %.1f s: this router stood still. It is repeated.", key, probed.took_s)
-            probed = await self._probe(check, address)
+    def _take(self, key: RealServerKey, probed: Probed) -> None:
+        check = self._checks[key]
         self._probes[key] = probed
         health, row = step(self._healths[key], probed.verdict, check, self._clock())
         self._healths[key] = health
@@ -138,13 +148,25 @@ class Nanny:
             self.on_news(check, row, health.reason)
         self._on_change(key, health, row if row.is_change else None)
 
-    def _address(self, host: Host) -> Address:
-        if not isinstance(host, str):
-            return host
-        address = self._resolved.get(host)
+    def _forget(self, key: RealServerKey) -> list[int]:
+        number = self._numbers.pop(key, None)
+        if number is None:
+            return []
+        del self._keys[number]
+        return [number]
+
+    def _ordered(self, key: RealServerKey, check: Check) -> list[Order]:
+        """Return the order of a check; none where its name has no address."""
+        address = self._address(check.address)
         if address is None:
-            raise CannotCheck(f"the name {host} has no address")
-        return address
+            self._not_checked(key, f"the name {check.address} has no address")
+            return []
+        number = self._numbers[key] = next(self._next)
+        self._keys[number] = key
+        return [Order(number, check, address)]
+
+    def _address(self, host: Host) -> Address | None:
+        return self._resolved.get(host) if isinstance(host, str) else host
 
     def _not_checked(self, key: RealServerKey, trouble: str) -> None:
         reason = f"not checked: {trouble}"

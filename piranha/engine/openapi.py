@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from piranha import messages, monitoring, records, status, sync_messages
+from piranha import check_messages, messages, monitoring, records, status, sync_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,23 @@ CALLS = (
         "Which client is on which real server.",
         messages.ConnectionsQuery,
         messages.ConnectionsAnswer,
+    ),
+    Call(
+        "POST",
+        "/v1/try",
+        "try_checks",
+        "Make a check once, with values that are not saved; nothing is changed by it.",
+        check_messages.TryRequest,
+        check_messages.TryAnswer,
+        (422, 429, 503),
+    ),
+    Call(
+        "GET",
+        "/v1/checks",
+        "last_check",
+        "How the last check of a real server went.",
+        check_messages.LastCheckQuery,
+        check_messages.LastCheck,
     ),
     Call(
         "POST",

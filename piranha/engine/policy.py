@@ -2,13 +2,17 @@
 
     manage_sysctl = true
 
+    [programs."/usr/local/bin/check_db"]      # as lvs.cf writes it
+    run_as = "dbcheck"
+
 A missing file allows nothing. One that cannot be trusted or understood allows nothing either, and that is told.
 """
 
 import os
 import stat
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BYTES_MAX = 1024 * 1024
@@ -18,10 +22,12 @@ BYTES_MAX = 1024 * 1024
 class Policy:
     """What is allowed. `manages_sysctl`: the kernel's settings may be set as what runs needs them.
 
-    `problem`: why the file was not taken, or "".
+    `run_as`: the users of checking programs, by the program as lvs.cf writes it; others run as nobody. `problem`: why
+    the file was not taken, or "".
     """
 
     manages_sysctl: bool = False
+    run_as: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -51,7 +57,13 @@ def read_policy(file: Path) -> Policy:
     manages = told.get("manage_sysctl", False)
     if not isinstance(manages, bool):
         return _refused(file, "manage_sysctl is neither true nor false.")
-    return Policy(manages)
+    programs = told.get("programs", {})
+    if not isinstance(programs, dict) or not all(isinstance(each, dict) for each in programs.values()):
+        return _refused(file, 'programs holds no tables. Write [programs."/path/of/it"], and run_as below it.')
+    run_as = {program: rules["run_as"] for program, rules in programs.items() if "run_as" in rules}
+    if not all(isinstance(user, str) and user for user in run_as.values()):
+        return _refused(file, "run_as is no name of a user.")
+    return Policy(manages, run_as)
 
 
 def _refused(file: Path, why: str) -> Policy:

@@ -87,7 +87,7 @@ def status_of(
         processes=(
             ProcessStatus("pulse", os.getpid(), "starts and stops the parts below", running_for_s),
             ProcessStatus("lvs", os.getpid(), f"keeps lvs.cf and the table ({data_path})", running_for_s),
-            ProcessStatus("nanny", os.getpid(), f"checks {len(nanny.healths)} real servers", running_for_s),
+            *(ProcessStatus("nanny", pid, f"checks {n} real servers", running_for_s) for pid, n in nanny.staff.items()),
         ),
         faults=faults,
         messages=messages,

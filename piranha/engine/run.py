@@ -9,17 +9,21 @@ import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from piranha.engine import api
 from piranha.engine.balancer import Balancer
 from piranha.engine.caller import Caller
+from piranha.engine.employing import workers_of
+from piranha.engine.errands import Errands, hire_for
 from piranha.engine.events import Events
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.redundancy import Redundancy
 from piranha.engine.router import Router
 from piranha.engine.service import Engine
+from piranha.engine.weighing import settings_in
 from piranha.errors import ConfigUnavailable, PiranhaError
 from piranha.guard import Turn
 from piranha.ipvs.table import DataPath
@@ -134,9 +138,10 @@ async def _run(
     path, events = chosen.path, Events(paths.events)
     async with asyncio.TaskGroup() as tasks:
         balancer = router.balancer(tasks) if router is not None else Balancer(path, tasks, monotonic)
+        balancer.weighing.read_settings = partial(settings_in, paths)
 
         def notices() -> tuple[str, ...]:
-            told = (chosen.notice,) if chosen.notice else ()
+            told = (*((chosen.notice,) if chosen.notice else ()), *balancer.nanny.troubles)
             return (*told, *router.notices()) if router is not None else told
 
         engine = Engine(keeper, balancer, monotonic, notices, events=events)
@@ -148,6 +153,11 @@ async def _run(
             tasks.create_task(balancer.keep_resolving(), name="names"),
             tasks.create_task(_apply_on(signals.reload, engine), name="reload"),
         ]
+        errands = Errands(tasks, hire_for(paths))
+        if (workers := workers_of(paths, balancer.nanny.hear)) is not None:
+            balancer.nanny.employ(workers)
+            engine.trying.probe = errands.probe
+            ours.append(tasks.create_task(workers.run(), name="nannies"))
         if router is not None:
             router.running_token = lambda: engine.running_token
             ours.append(tasks.create_task(router.link.run(), name="pulse"))
@@ -163,7 +173,8 @@ async def _run(
             await api.serve(_application(engine, router, redundancy), listener, signals.stop)
         finally:
             paths.socket.unlink(missing_ok=True)
-            balancer.nanny.stop()
+            balancer.weighing.stop()
+            errands.stop()
             for task in ours:
                 task.cancel()
     # What an active router serves stays when lvs alone ends: pulse starts it again, and takes the addresses away before

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
 from piranha.health.check import Check, check_of
 from piranha.health.machine import ServerHealth
 from piranha.health.overrides import Override, indexed, weight_by_hand
+from piranha.health.tuning import Tuned
 from piranha.health.weight import Weighed, weigh
 from piranha.ipvs.desired import desired
 from piranha.ipvs.table import Place, Table, TableKey
@@ -54,10 +56,14 @@ def weighed_servers(
     cluster: Cluster,
     healths: Mapping[RealServerKey, ServerHealth],
     overrides: Sequence[Override],
+    tuned: Mapping[RealServerKey, Tuned] = MappingProxyType({}),
     *,
     is_hopeful: bool = False,
 ) -> dict[RealServerKey, Weighed]:
-    """Return the weight of every active server. `is_hopeful`: those not checked yet count as up."""
+    """Return the weight of every active server. `is_hopeful`: those not checked yet count as up.
+
+    `tuned`: what slow start and load make of the configured weights.
+    """
     found: dict[RealServerKey, Weighed] = {}
     by_address = indexed(overrides)
     for virtual, server, key in active_servers(cluster):
@@ -67,7 +73,7 @@ def weighed_servers(
         if is_hopeful and not is_known and isinstance(check_of(virtual, server), Check):
             found[key] = Weighed(server.weight if by_hand is None else by_hand, True, "not checked yet")
         else:
-            found[key] = weigh(server, health, virtual.quiesces, by_hand)
+            found[key] = weigh(server, health, virtual.quiesces, by_hand, tuned.get(key))
     return found
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from piranha.check_messages import LastCheck
 from piranha.config.diffs import diff
 from piranha.config.model import Cluster
 from piranha.engine.applying import Applying
@@ -31,6 +32,7 @@ from piranha.engine.starting import refusals
 from piranha.engine.stop_and_start import StopAndStart
 from piranha.engine.syncing import Syncing
 from piranha.engine.telling import Telling
+from piranha.engine.trying import Trying, last_check
 from piranha.engine.watching import Watching
 from piranha.guard import Turn
 from piranha.ipvs.table import DataPath
@@ -124,6 +126,7 @@ class Engine:
             keeper, self._confirming, self._changing, self.events, self.audit, lambda: self._applying.version
         )
         self.syncing = Syncing(keeper, self.receiving, self.events, self.audit)
+        self.trying = Trying(self._applying.saved_version, self.audit)
         self._telling = Telling(
             keeper,
             balancer,
@@ -299,6 +302,10 @@ class Engine:
     async def status(self, asked: Asked | None = None, addresses: Sequence[AddressStatus] = ()) -> EngineStatus:
         """Return everything the engine tells, or (`asked`) a part. `addresses` is how all floating ones stand."""
         return await self._telling.status(asked, addresses)
+
+    def last_check(self, path: str) -> LastCheck:
+        """Return how the last check of a real server of what runs went."""
+        return last_check(self._balancer.cluster, self._balancer.nanny, path)
 
     async def summary(self) -> Summary:
         """Return what every page says on top."""

@@ -7,6 +7,7 @@ last turn of the balancer saw, which is at most a moment old; facts carry their 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from piranha.config.faults import in_file_order
 from piranha.config.model import Cluster, RealServerKey, ServiceKey, ServiceKind
@@ -16,6 +17,7 @@ from piranha.engine.balancer import Balancer
 from piranha.engine.by_hand import ByHand
 from piranha.engine.confirming import Confirming
 from piranha.engine.keeper import ConfigKeeper
+from piranha.engine.load_status import with_tuning
 from piranha.engine.parts import Asked, Chooser, Found, Index, Pick, Picked, may_be_unwell
 from piranha.engine.role import has_backup
 from piranha.engine.standstill import Standstill
@@ -24,6 +26,7 @@ from piranha.engine.view import View
 from piranha.errors import ConfigUnavailable
 from piranha.health.machine import ServerHealth
 from piranha.health.overrides import Override
+from piranha.health.tuning import Tuned
 from piranha.monitoring import OVERRIDES_SHOWN, Summary
 from piranha.pair_findings import partner_state_now, state_now
 from piranha.router_status import Counts, RedundancyStatus, RoleStatus, StatusPart
@@ -78,7 +81,7 @@ class Telling:
         report = reports.Report(view, self.balancer.nanny, overridden, self.balancer.path.name, look.counted)
         status = reports.status_of(
             view,
-            await _told(report, picked.picks),
+            await _told(report, picked.picks, self.balancer.weighing.tuned),
             nanny=self.balancer.nanny,
             overrides=overrides,
             config=reports.config_status(self.keeper, saved, self.applying.version, problem),
@@ -224,12 +227,14 @@ def _connections(view: View) -> int:
     return sum(each.active_connections for (key, _), each in counters.items() if key in view.ours)
 
 
-async def _told(report: reports.Report, picks: Iterable[Pick]) -> tuple[VirtualServerStatus, ...]:
+async def _told(
+    report: reports.Report, picks: Iterable[Pick], tuned: Mapping[RealServerKey, Tuned] = MappingProxyType({})
+) -> tuple[VirtualServerStatus, ...]:
     """Return what is told of virtual servers. Checks and packets do not wait for all of them."""
     told: list[VirtualServerStatus] = []
     rows = 0
     for pick in picks:
-        told.append(report.virtual_server(pick))
+        told.append(with_tuning(report.virtual_server(pick), pick, tuned, monotonic()))
         rows += 1 + len(pick.servers)
         if rows >= ROWS_AT_ONCE:
             rows = 0

@@ -30,12 +30,13 @@ class Match(StrEnum):
 
     PREFIX: it begins with the text. ANYTHING: at least one byte comes (`*`, with `use_regex` too). PATTERN: the
     regular expression is found anywhere in it (`use_regex`), read by RE2, whose time grows with the text and never
-    explodes.
+    explodes. WHOLE: it is the text; the output of a program is compared so (`health.programs`).
     """
 
     PREFIX = "prefix"
     ANYTHING = "anything"
     PATTERN = "pattern"
+    WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,10 @@ class Check:
     By TCP a connect is enough where nothing is expected. By UDP there is always something to `send`, an answer is
     always needed, and without `expect` any answer is good.
     `interval_s` from the start of one check to the start of the next; `limit_s` for the whole check: connect,
-    send and read together; `reentry_s` how long a failed server must be good before it gets traffic again.
+    send and read together; `reentry_s` how long a failed server must be good before it gets traffic again. `rise`: how
+    many good checks in a row bring a failed server back, 0: as many as `reentry_s` says; `fall`: how many bad ones in a
+    row take one out. `program`: the words of the program that makes the check, with its marks (`health.programs`);
+    without words the check is made here.
     """
 
     key: RealServerKey
@@ -65,6 +69,9 @@ class Check:
     interval_s: float
     reentry_s: float
     limit_s: float
+    rise: int = 0
+    fall: int = 1
+    program: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +93,25 @@ def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
     """Return the check of a real server as its virtual server describes it.
 
     A virtual server on port 80 without `send`, `expect` and `send_program` is taken for a web server, by UDP too, as
-    the original does (lvs-cf.md 1.4). Empty texts mean "nothing to send" and "nothing to expect": then a successful
-    connect is good. By UDP there is no connect, and nobody answers who was not asked: a server that is sent nothing
-    cannot be checked, whatever is expected of it (the original found it down for ever).
+    the original does (lvs-cf.md 1.4). A program makes the check whatever `send` and `use_regex` say. Empty texts mean
+    "nothing to send" and "nothing to expect": then a successful connect is good. By UDP there is no connect, and nobody
+    answers who was not asked: a server that is sent nothing cannot be checked, whatever is expected of it; nor can one
+    with a program and nothing to compare its output with (the original found both down for ever).
     """
     service = virtual.key
     if service is None:
         return Unchecked(f"{virtual.id} has no address.")
     if server.address is None or str(server.address) in ("0.0.0.0", "::"):
         return Unchecked(f"{server.id} has no address.")
-    if virtual.send_program:
-        return Unchecked(
-            f"{virtual.id} is checked by a program (send_program), which this version does not run, so its "
-            "servers would never get traffic. Use send and expect, or deactivate it."
-        )
     if virtual.timeout_s < 1:
         return Unchecked(f"{virtual.id} has timeout = {virtual.timeout_s}; checks need at least 1 second.")
+    program = tuple(word.encode(virtual.encoding, "replace") for word in (virtual.send_program or "").split())
+    if program and not virtual.expect:
+        return Unchecked(
+            f"{virtual.id} is checked by a program (send_program) and has no expect to compare its output with, so its "
+            "servers would never get traffic. Set expect to what the program prints for a healthy server, or to * for "
+            "any output."
+        )
     if virtual.port == WEB_PORT and virtual.send is virtual.expect is virtual.send_program is None:
         send: bytes | None = WEB_SEND
         expect: Expectation | None = Expectation(Match.PREFIX, WEB_EXPECT)
@@ -111,12 +121,14 @@ def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
             _bytes(virtual.send, encoding),
             _expectation(_bytes(virtual.expect, encoding), virtual.uses_regex),
         )
+    if program:
+        send, expect = None, _expectation(_bytes(virtual.expect, virtual.encoding), False, Match.WHOLE)
     problem = pattern_problem(expect)
     if problem:
         return Unchecked(
             f"{virtual.id}: expect is not a regular expression: {problem}. Correct it, or set use_regex = 0."
         )
-    if virtual.protocol is Protocol.UDP and send is None:
+    if virtual.protocol is Protocol.UDP and send is None and not program:
         return Unchecked(
             f"{virtual.id} uses UDP and has nothing to send. UDP servers answer only when they are asked, so its "
             "servers cannot be checked and would never get traffic. Set send to a text that the service answers, and "
@@ -132,6 +144,7 @@ def check_of(virtual: VirtualServer, server: RealServer) -> Check | Unchecked:
         interval_s=float(virtual.timeout_s),
         reentry_s=float(virtual.reentry_s or REENTRY_DEFAULT_S),
         limit_s=float(virtual.timeout_s),
+        program=program,
     )
 
 
@@ -166,6 +179,11 @@ def judge(expectation: Expectation | None, received: bytes, is_complete: bool) -
             place = next(n for n, (a, b) in enumerate(zip(received, wanted, strict=False)) if a != b)
             start = max(0, place - EXCERPT_BYTES // 2) if place >= EXCERPT_BYTES else 0
             return Verdict(False, f"answered {excerpt(received, start)}; expected {excerpt(wanted, start)}")
+        case Match.WHOLE:
+            if not is_complete:
+                return None
+            is_it = received == expectation.text
+            return Verdict(is_it, greeted if is_it else f"{answered}; expected {excerpt(expectation.text)}")
         case Match.PATTERN:
             found = compiled(expectation.text).search(received)
             if found is not None:
@@ -211,9 +229,9 @@ def _bytes(text: str | None, encoding: str) -> bytes | None:
     return translate(text, encoding)[0] if text else None
 
 
-def _expectation(text: bytes | None, uses_regex: bool) -> Expectation | None:
+def _expectation(text: bytes | None, uses_regex: bool, otherwise: Match = Match.PREFIX) -> Expectation | None:
     if text is None:
         return None
     if text == ANY_REPLY.encode():
         return Expectation(Match.ANYTHING)
-    return Expectation(Match.PATTERN if uses_regex else Match.PREFIX, text)
+    return Expectation(Match.PATTERN if uses_regex else otherwise, text)

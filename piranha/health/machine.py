@@ -6,7 +6,7 @@ log; administrators search for its first words.
 
 The arithmetic is the original's (engine.md 4.2): threshold = reentry / interval, whole numbers. The first
 good check after the start admits at once; after a failure, threshold good checks in a row are needed, the
-last of which admits (one, if the threshold is 0). One failure removes.
+last of which admits (one, if the threshold is 0). One failure removes. A check's `rise` and `fall` say otherwise.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,17 @@ class Event(StrEnum):
     GOOD_BUT_MORE = "good-but-more"
     """A good check of a server that failed and needs more in a row."""
     BAD = "bad"
+    BAD_BUT_FEW = "bad-but-few"
+    """A bad check of a server that is up, or was before a restart, and may fail more in a row (`fall`)."""
 
 
 class Action(StrEnum):
     """What a row orders."""
 
     COUNT = "count"
-    """One more good check in a row."""
+    """One more good check in a row, and no bad ones any more."""
     START_OVER = "start-over"
-    """No good checks in a row any more."""
+    """No good checks in a row any more, and one more bad check in a row."""
     TELL = "tell"
     """The state changed: log the row's sentence and reckon the table anew."""
 
@@ -67,8 +69,10 @@ NEVER_UP = "[inactive] leaving out {server}: {reason}"
 # fmt: off
 TRANSITIONS = (
     Row(UNKNOWN, Event.GOOD,          UP,   (COUNT, TELL),      COMES_UP),
+    Row(UNKNOWN, Event.BAD_BUT_FEW,   UNKNOWN, (START_OVER,),   ""),
     Row(UNKNOWN, Event.BAD,           DOWN, (START_OVER, TELL), NEVER_UP),
     Row(UP,      Event.GOOD,          UP,   (COUNT,),           ""),
+    Row(UP,      Event.BAD_BUT_FEW,   UP,   (START_OVER,),      ""),
     Row(UP,      Event.BAD,           DOWN, (START_OVER, TELL), GOES_DOWN),
     Row(DOWN,    Event.GOOD_BUT_MORE, DOWN, (COUNT,),           ""),
     Row(DOWN,    Event.GOOD,          UP,   (COUNT, TELL),      COMES_UP),
@@ -84,7 +88,8 @@ class ServerHealth:
 
     `since`: when its state began; `checked_at`: when the last check ended, None before the first one (both
     monotonic seconds). `reason` is what the last check found. `good_in_row` counts good checks since the last
-    bad one. `was_up`: it has been up at least once since it is watched, so it may be in the table.
+    bad one, `bad_in_row` bad ones since the last good one. `was_up`: it has been up at least once since it is watched,
+    so it may be in the table.
     """
 
     state: HealthState
@@ -93,6 +98,7 @@ class ServerHealth:
     reason: str
     checked_at: float | None = None
     was_up: bool = False
+    bad_in_row: int = 0
 
 
 def unheard(now: float) -> ServerHealth:
@@ -102,13 +108,14 @@ def unheard(now: float) -> ServerHealth:
 
 def checks_needed(check: Check) -> int:
     """Return how many good checks in a row bring a failed server back."""
-    return max(1, int(check.reentry_s // check.interval_s))
+    return check.rise or max(1, int(check.reentry_s // check.interval_s))
 
 
 def event_of(health: ServerHealth, verdict: Verdict, check: Check) -> Event:
     """Return what a verdict means for a server with this health."""
     if not verdict.is_good:
-        return Event.BAD
+        is_in_table = health.state is UP or (health.state is UNKNOWN and health.was_up)
+        return Event.BAD_BUT_FEW if is_in_table and health.bad_in_row + 1 < check.fall else Event.BAD
     if health.state is DOWN and health.good_in_row + 1 < checks_needed(check):
         return Event.GOOD_BUT_MORE
     return Event.GOOD
@@ -117,15 +124,18 @@ def event_of(health: ServerHealth, verdict: Verdict, check: Check) -> Event:
 def step(health: ServerHealth, verdict: Verdict, check: Check, now: float) -> tuple[ServerHealth, Row]:
     """Return the health after a check that ended at `now`, and the row that was taken."""
     row = _ROWS[health.state, event_of(health, verdict, check)]
+    bad_in_row = 0 if COUNT in row.actions else health.bad_in_row + 1
+    few = f" (bad check {bad_in_row} of the {check.fall} that take it out)" if row.event is Event.BAD_BUT_FEW else ""
     return (
         replace(
             health,
             state=row.becomes,
             good_in_row=health.good_in_row + 1 if COUNT in row.actions else 0,
             since=now if row.is_change else health.since,
-            reason=verdict.reason,
+            reason=verdict.reason + few,
             checked_at=now,
             was_up=health.was_up or row.becomes is UP,
+            bad_in_row=bad_in_row,
         ),
         row,
     )

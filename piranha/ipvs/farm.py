@@ -13,7 +13,19 @@ from typing import Generic, TypeVar
 from piranha.config.model import Address
 from piranha.ipvs.persistence import ClientGroup, Templates, group_of
 from piranha.ipvs.recent import RecentlyEnded
-from piranha.ipvs.schedulers import COUNTING, PICKS, Pick, Turn, sh, slot_of, without
+from piranha.ipvs.schedulers import (
+    COUNTING,
+    LIGHTENED_AFTER_S,
+    PICKS,
+    Pick,
+    Turn,
+    dh,
+    lblcr,
+    lightened,
+    sh,
+    slot_of,
+    without,
+)
 from piranha.ipvs.table import Counters, Destination, DestinationKey, Service
 
 
@@ -51,10 +63,15 @@ M = TypeVar("M", bound=Member)
 
 
 class Farm(Generic[M]):
-    """The members of one service, in the order they were added, and how the next one is chosen."""
+    """The members of one service, in the order they were added, and how the next one is chosen.
 
-    def __init__(self, service: Service) -> None:
+    `address` is the one that clients ask for; dh looks at it.
+    """
+
+    def __init__(self, service: Service, address: Address | None = None) -> None:
         self.service = service
+        self._slot = slot_of(address) if address is not None else 0
+        self._bound_at = 0.0
         self._order: list[M] = []
         self._by_key: dict[DestinationKey, M] = {}
         self._turn = Turn()
@@ -121,8 +138,13 @@ class Farm(Generic[M]):
             for member in self._order:
                 member.recent.forget(now)
         excluded = self._order.index(refused) if refused is not None and refused in self._order else -1
-        slot = slot_of(client) if client is not None else 0
+        slot = self._slot if self._pick is dh or client is None else slot_of(client)
+        before = self._turn.bound
+        if self._pick is lblcr and len(before) > 1 and now > self._bound_at + LIGHTENED_AFTER_S:
+            self._turn, self._bound_at = lightened(self._order, self._turn), now
         place, self._turn = self._pick(self._order, self._turn, slot, excluded)
+        if self._turn.bound != before:
+            self._bound_at = now
         if place < 0:
             return None, group
         chosen = self._order[place]

@@ -4,15 +4,17 @@ Rule 1: a pick is a pure function of the candidates, in the order of the table, 
 last pick left behind. Nothing here remembers anything.
 Rule 2: weight 0 gets no new connection, under every scheduler.
 Rule 3: the rules are those of the kernel's schedulers of the same name (manual 1.3.1, ipvsadm(8)), so that a
-farm balances alike on either data path. For rr, wrr, lc and wlc tests/lab/test_schedulers.py has the kernel's pick
-and ours for the same arrivals, counters and edits: from a new round on they are equal, one by one.
+farm balances alike on either data path. tests/lab/test_schedulers.py has the kernel's pick and ours for the same
+arrivals, counters and edits: from a new round on they are equal, one by one.
 
 What differs from the kernel, and why:
 - A destination that refuses a connection is passed over for that connection (`excluded`): a router never learns of it.
 - wrr starts a lap when a weight changed or a destination came or went, as the kernel does. The kernel does it at each
   edit, even of the forwarding alone; here the edits between two picks are one, and those of weights count.
 - Candidates stand in the order of the table. The kernel's has a new destination in front, the embedded one at the end.
-- sh has a hash of its own: a client keeps its destination with either, but it need not be the same one.
+- sh and dh lead nobody to a destination of weight 0: the others share its slots. The kernel's dh refuses that client,
+  its sh too without its fallback.
+- lblc and lblcr forget in the kernel which destination an address has when nobody asked for it for a day.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +26,13 @@ from typing import Protocol as Interface
 from piranha.config.model import Address
 
 SLOTS = 256
-"""The size of the source hash table, the kernel's default."""
+"""The size of a hash table, the kernel's default."""
+LIGHTENED_AFTER_S = 24 * 60 * 60.0
+"""lblcr: a set that has not grown for so long loses its busiest member (the kernel's lblcr_expiration)."""
 
-_GOLDEN = 2654435761
-"""2^32 divided by the golden ratio: a multiplication by it spreads neighbouring addresses (Knuth, vol. 3,
-6.4).
+_GOLDEN = 0x61C88647
+"""2^32 less 2^32 divided by the golden ratio: a multiplication by it spreads neighbouring addresses (Knuth, vol. 3,
+6.4), and it is the kernel's.
 """
 
 
@@ -55,21 +59,24 @@ class Turn(NamedTuple):
     """What a scheduler carries from one pick to the next.
 
     `place`: the index of the last one picked. `level` (wrr): the weight that one needs to be picked in this
-    lap. `slots` (sh): for each slot the index of its destination. `weights` (wrr, sh): those that the level or the
-    slots belong to.
+    lap. `slots` (sh, dh): for each slot the index of its destination. `weights` (wrr, sh, dh): those that the level or
+    the slots belong to. `bound` (lblc, lblcr): the indices of those that the address asked for belongs to, the one that
+    came last first.
     """
 
     place: int = -1
     level: int = 1
     weights: tuple[int, ...] = ()
     slots: tuple[int, ...] = ()
+    bound: tuple[int, ...] = ()
 
 
 Pick = Callable[[Sequence[Candidate], Turn, int, int], tuple[int, Turn]]
 """pick(candidates, turn, slot, excluded) -> (index, next turn).
 
-`slot` is the client's (`slot_of`; only sh looks at it). `excluded` is the index of a destination that just
-refused this very connection, or -1. The index is -1 if nobody is left.
+`slot` is the client's under sh, that of the address it asks for under dh (`slot_of`; nobody else looks at it).
+`excluded` is the index of a destination that just refused this very connection, or -1. The index is -1 if nobody is
+left.
 """
 
 
@@ -160,34 +167,97 @@ def sh(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) ->
     weights = tuple([candidate.weight for candidate in candidates])
     if weights != turn.weights or not turn.slots:
         turn = Turn(weights=weights, slots=slots_of(weights))
+    return _of_slot(turn, slot, excluded), turn
+
+
+def dh(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick the destination that the slot of the address asked for belongs to. Weights say nothing but who takes part.
+
+    A service has one address here, so that all of its connections go to one destination, as in the kernel.
+    """
+    weights = tuple([min(candidate.weight, 1) for candidate in candidates])
+    if weights != turn.weights or not turn.slots:
+        turn = Turn(weights=weights, slots=slots_of(weights))
+    return _of_slot(turn, slot, excluded), turn
+
+
+def _of_slot(turn: Turn, slot: int, excluded: int) -> int:
     slots = turn.slots
-    if not slots:
-        return -1, turn
-    place = slots[slot % SLOTS]
-    if place != excluded:
-        return place, turn
-    for step in range(1, SLOTS):
+    for step in range(SLOTS if slots else 0):
         place = slots[(slot + step) % SLOTS]
         if place != excluded:
-            return place, turn
-    return -1, turn
+            return place
+    return -1
 
 
 def slots_of(weights: Sequence[int]) -> tuple[int, ...]:
-    """Return the source hash table: each destination fills weight-many slots in turn. Empty if all weights
-    are 0.
-    """
+    """Return the hash table: each destination fills weight-many slots in turn. Empty if all weights are 0."""
     lap = [place for place, weight in enumerate(weights) for _ in range(min(weight, SLOTS))]
     if not lap:
         return ()
     return tuple((lap * (SLOTS // len(lap) + 1))[:SLOTS])
 
 
-def slot_of(client: Address) -> int:
-    """Return the client's slot of the source hash table, 0 to 255; an IPv6 address is folded to 32 bits
-    first.
+def lblc(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick the destination that the address asked for belongs to, unless it is overloaded; then wlc's.
+
+    The address belongs to whom wlc picked last; one that refuses a connection keeps it, for it may take the next.
     """
-    number = int(client)
+    for place in turn.bound:
+        if candidates[place].weight > 0 and not _is_overloaded(candidates, place):
+            return (place, turn) if place != excluded else (wlc(candidates, turn, slot, excluded)[0], turn)
+    place, _ = wlc(candidates, turn, slot, excluded)
+    return place, turn if place < 0 else turn._replace(bound=(place,))
+
+
+def lblcr(candidates: Sequence[Candidate], turn: Turn, slot: int, excluded: int) -> tuple[int, Turn]:
+    """Pick wlc's destination among those that the address asked for belongs to, unless it is overloaded.
+
+    Then wlc picks among all, and that one belongs to them from now on (`lightened` makes them fewer).
+    """
+    least = _least_of(candidates, turn.bound, excluded)
+    if least >= 0 and not _is_overloaded(candidates, least):
+        return least, turn
+    place, _ = wlc(candidates, turn, slot, excluded)
+    if place < 0 or place in turn.bound:
+        return place, turn
+    return place, turn._replace(bound=(place, *turn.bound))
+
+
+def lightened(candidates: Sequence[Candidate], turn: Turn) -> Turn:
+    """Return the turn of lblcr without the busiest of the destinations that the address belongs to."""
+    busiest = -1
+    for place in turn.bound:
+        if candidates[place].weight > 0 and (busiest < 0 or _is_busier(candidates[place], candidates[busiest])):
+            busiest = place
+    return turn._replace(bound=tuple(place for place in turn.bound if place != busiest))
+
+
+def _is_busier(one: Candidate, other: Candidate) -> bool:
+    """Say whether one has more connections for its weight than another."""
+    loads = (one.active * 256 + one.inactive, other.active * 256 + other.inactive)
+    return loads[0] * other.weight > loads[1] * one.weight
+
+
+def _least_of(candidates: Sequence[Candidate], places: Sequence[int], excluded: int) -> int:
+    least = -1
+    for place in places:
+        is_free = candidates[place].weight > 0 and place != excluded
+        if is_free and (least < 0 or _is_busier(candidates[least], candidates[place])):
+            least = place
+    return least
+
+
+def _is_overloaded(candidates: Sequence[Candidate], place: int) -> bool:
+    """Say whether one has more active connections than weight while another has not half as many."""
+    if candidates[place].active <= candidates[place].weight:
+        return False
+    return any(candidate.active * 2 < candidate.weight for candidate in candidates)
+
+
+def slot_of(address: Address) -> int:
+    """Return an address's slot of a hash table, 0 to 255; an IPv6 address is folded to 32 bits first."""
+    number = int(address)
     folded = 0
     while number:
         folded ^= number & 0xFFFFFFFF
@@ -197,13 +267,16 @@ def slot_of(client: Address) -> int:
 
 def without(turn: Turn, place: int) -> Turn:
     """Return the turn after the destination at `place` went: the round of rr goes on with the same next one, wrr
-    starts a lap, even if the weights look as before because another one came.
+    starts a lap, even if the weights look as before because another one came; whoever belonged there is free.
     """
-    return turn._replace(place=turn.place - (place <= turn.place), weights=())
+    bound = tuple(each - (place < each) for each in turn.bound if each != place)
+    return turn._replace(place=turn.place - (place <= turn.place), weights=(), bound=bound)
 
 
-PICKS: Mapping[str, Pick] = MappingProxyType({"rr": rr, "wrr": wrr, "lc": lc, "wlc": wlc, "sh": sh})
+PICKS: Mapping[str, Pick] = MappingProxyType(
+    {"rr": rr, "wrr": wrr, "lc": lc, "wlc": wlc, "lblc": lblc, "lblcr": lblcr, "dh": dh, "sh": sh}
+)
 """The schedulers of the embedded data path, by their names in lvs.cf."""
 
-COUNTING = frozenset({lc, wlc})
+COUNTING = frozenset({lc, wlc, lblc, lblcr})
 """The picks that look at the number of connections."""

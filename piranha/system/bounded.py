@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from piranha.errors import PiranhaError
+from piranha.system.confinement import User
 
 FIXED_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LOOK_S = 0.25
@@ -66,11 +67,13 @@ def run(
     output_max: int,
     environment: Mapping[str, str],
     stop: threading.Event | None = None,
+    user: User | None = None,
 ) -> Ran:
     """Run an argument vector with `data` on its standard input, in a session of its own; return how it ended.
 
     Raises TooLate after `within_s` seconds, TooMuch beyond `output_max` bytes of output, Stopped soon after `stop` is
-    set, and OSError if it cannot be started. In every case its whole process group is gone behind that.
+    set, and OSError if it cannot be started. In every case its whole process group is gone behind that. `user`: whom it
+    runs as, without any other group; None: as this process.
     """
     patience = _Patience(time.monotonic() + within_s, stop or threading.Event())
     with subprocess.Popen(
@@ -81,6 +84,9 @@ def run(
         env=dict(environment),
         cwd="/",
         start_new_session=True,
+        user=None if user is None else user.uid,
+        group=None if user is None else user.gid,
+        extra_groups=None if user is None else [],
     ) as process:
         try:
             output, errors = _heard(process, data, patience, output_max)

@@ -164,7 +164,7 @@ class _Listening(Farm[_Server]):
     """A service: its farm, and its listener or the reason why it has none."""
 
     def __init__(self, key: TableKey, service: Service) -> None:
-        super().__init__(service)
+        super().__init__(service, key.address)
         self.key = key
         self.listener: socket.socket | None = None
         self.refusal = ""

@@ -7,11 +7,12 @@ two counts. Giving the old one back is a rename, which a full disk does not refu
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from piranha.config.extensions import Extensions, read
+from piranha.config.model import VirtualServer
 from piranha.errors import ConfigConflict, ConfigUnavailable
 from piranha.paths import Paths
 from piranha.system import files, lvs_cf, regular_file
@@ -20,13 +21,15 @@ from piranha.system.files import NotConfirmed
 _KEPT = re.compile(r"\.piranha\.toml\.(before|absent)-([0-9a-f]{64})")
 
 
-def load(paths: Paths, beside: tuple[float, float] | None = None) -> Extensions | None:
+def load(
+    paths: Paths, beside: tuple[float, float] | None = None, virtuals: Sequence[VirtualServer] | None = None
+) -> Extensions | None:
     """Return what piranha.toml says, with its faults; None if there is none. Raises ConfigUnavailable.
 
-    `beside`: as in `config.extensions.read`.
+    `beside`, `virtuals`: as in `config.extensions.read`.
     """
     raw = bytes_of(paths)
-    return None if raw is None else read(raw, beside)
+    return None if raw is None else read(raw, beside, virtuals)
 
 
 def bytes_of(paths: Paths) -> bytes | None:

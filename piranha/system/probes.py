@@ -7,6 +7,7 @@ service.
 
 import asyncio
 import errno
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -16,20 +17,22 @@ from piranha.errors import PiranhaError
 from piranha.health.check import (
     RECEIVED_BYTES_MAX,
     Check,
+    Expectation,
     Match,
     Verdict,
     excerpt,
     judge,
     judge_late,
 )
-from piranha.system.network_words import words_of
+from piranha.health.programs import verdict_of, words_of
+from piranha.system import network_words, programs, searches
 from piranha.system.udp_probe import Exchange
 
 PIECE_BYTES = 16 * 1024
 TRANSCRIPT_BYTES = 1024
 SEARCHES_AT_ONCE = 64
-"""After that many pieces a pattern is searched anew only per SEARCH_STEP_BYTES: a server that answers byte by
-byte must not cost this router a search each.
+"""After that many pieces a pattern is searched anew only per SEARCH_STEP_BYTES, a costly one only when as much came
+again: a server that answers byte by byte must not cost this router a search each.
 """
 SEARCH_STEP_BYTES = 1024
 
@@ -57,6 +60,8 @@ async def probe(check: Check, address: Address) -> Probed:
 
     Raises CannotCheck.
     """
+    if check.program:
+        return await _by_program(check, address)
     began = time.monotonic()
     kind = Exchange if check.protocol is Protocol.UDP else _Conversation
     conversation = kind(check, written_endpoint(address, check.port))
@@ -77,13 +82,51 @@ async def probe(check: Check, address: Address) -> Probed:
     )
 
 
+async def _by_program(check: Check, address: Address) -> Probed:
+    """Have a program make the check. Raises CannotCheck where it may not, or cannot, be run."""
+    words = words_of(check.program, address, check.port)
+    try:
+        ended = await programs.run(words, check.limit_s)
+    except programs.NotRun as problem:
+        raise CannotCheck(str(problem).rstrip(".")) from problem
+    verdict = verdict_of(check, ended)
+    return Probed(verdict, ended.took_s, b" ".join(words)[:TRANSCRIPT_BYTES], ended.output[:TRANSCRIPT_BYTES])
+
+
+async def connected(connection: socket.socket, place: tuple[str, int]) -> None:
+    """Return when a socket is connected to an address and port. Raises OSError.
+
+    The loop's own `sock_connect` would do; uvloop's asks the resolver first, in a thread, even for an address.
+    """
+    number = connection.connect_ex(place)
+    if number == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        is_decided: asyncio.Future[None] = loop.create_future()
+        loop.add_writer(connection, _decide, is_decided)
+        try:
+            await is_decided
+        finally:
+            loop.remove_writer(connection)
+        number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number == errno.EAGAIN:  # Linux's word for "no free port" here, where it waits for nothing
+        number = errno.EADDRNOTAVAIL
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+def _decide(is_decided: asyncio.Future[None]) -> None:
+    if not is_decided.done():
+        is_decided.set_result(None)
+
+
 class _Conversation:
     """One TCP connection to a real server, and how far it got."""
 
     def __init__(self, check: Check, endpoint: str) -> None:
         self._check = check
         self._endpoint = endpoint
-        self._is_connected = False
+        self._is_connected = self._is_searching = False
+        self._judged = 0
         self.sent = b""
         self.received = bytearray()
 
@@ -91,8 +134,9 @@ class _Conversation:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         with socket.socket(family, socket.SOCK_STREAM) as connection:
             connection.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(connection, (str(address), self._check.port))
-            if connection.getsockname()[:2] == (str(address), self._check.port):
+            place = (str(address), self._check.port)
+            await connected(connection, place)
+            if connection.getsockname()[:2] == place:
                 # Nobody listens there: the kernel happened to give us that very port, and we met ourselves.
                 raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
             self._is_connected = True
@@ -105,19 +149,36 @@ class _Conversation:
             self.sent = self._check.send
         if expect is None:
             return Verdict(True, f"connected to {self._endpoint}")
-        pieces = judged = 0
+        pieces = 0
         while True:
             piece = await loop.sock_recv(connection, min(PIECE_BYTES, RECEIVED_BYTES_MAX - len(self.received)))
             self.received += piece
             is_complete = not piece or len(self.received) >= RECEIVED_BYTES_MAX
             pieces += 1
-            is_large_step = len(self.received) - judged >= SEARCH_STEP_BYTES
-            if expect.match is Match.PATTERN and pieces > SEARCHES_AT_ONCE and not (is_complete or is_large_step):
+            if expect.match is Match.PATTERN and pieces > SEARCHES_AT_ONCE and not (is_complete or self._is_large_step):
                 continue
-            judged = len(self.received)
-            verdict = judge(expect, bytes(self.received), is_complete)
+            verdict = await self._searched(expect, is_complete)
             if verdict is not None:
                 return verdict
+
+    @property
+    def _is_large_step(self) -> bool:
+        """Say whether so much came since the last search that one more is worth it."""
+        step = self._judged if self._is_costly else 0
+        return len(self.received) - self._judged >= max(SEARCH_STEP_BYTES, step)
+
+    async def _searched(self, expect: Expectation, is_complete: bool) -> Verdict | None:
+        received = bytes(self.received)
+        self._is_searching = True
+        verdict = await searches.considered(expect, len(received), lambda: judge(expect, received, is_complete))
+        self._is_searching = False
+        self._judged = len(received)
+        return verdict
+
+    @property
+    def _is_costly(self) -> bool:
+        """Say whether one more search would hold up everything else."""
+        return searches.is_costly(self._check.expect, len(self.received))
 
     def late(self) -> Verdict:
         limit_s = self._check.limit_s
@@ -125,10 +186,13 @@ class _Conversation:
             return Verdict(False, f"connect to {self._endpoint} timed out after {limit_s:g} s")
         if self._check.send and not self.sent:
             return Verdict(False, f"connected, but the text to send was not taken within {limit_s:g} s")
+        if self._is_costly:
+            is_searched = not self._is_searching and self._judged == len(self.received)
+            return searches.late_without(self._check.expect, bytes(self.received), limit_s, is_searched=is_searched)
         return judge_late(self._check.expect, bytes(self.received), limit_s)
 
     def failed(self, error: OSError) -> Verdict:
-        what = words_of(error)
+        what = network_words.words_of(error)
         if not self._is_connected:
             return Verdict(False, f"connect to {self._endpoint} {what}")
         if self._check.send and not self.sent:
@@ -136,7 +200,8 @@ class _Conversation:
         if not self.received:
             return Verdict(False, f"connection {what} before anything was received")
         # What came before may be the answer all the same: a pattern is not searched after every piece.
-        verdict = judge(self._check.expect, bytes(self.received), is_complete=True)
-        if verdict is not None and verdict.is_good:
-            return verdict
+        if not self._is_costly:
+            verdict = judge(self._check.expect, bytes(self.received), is_complete=True)
+            if verdict is not None and verdict.is_good:
+                return verdict
         return Verdict(False, f"connection {what} after {excerpt(bytes(self.received))}")

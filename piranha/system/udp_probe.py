@@ -13,6 +13,7 @@ from piranha.config.model import Address
 from piranha.health.check import RECEIVED_BYTES_MAX, Check, Verdict
 from piranha.health.datagrams import Heard, verdict_late, verdict_of, with_datagram
 from piranha.system.network_words import words_of
+from piranha.system.searches import considered, late_without
 
 
 class Exchange:
@@ -25,6 +26,7 @@ class Exchange:
         self._check = check
         self._endpoint = endpoint
         self._heard = Heard()
+        self._is_searching = False
         self.sent = b""
         self.received = b""
 
@@ -40,8 +42,14 @@ class Exchange:
             self.sent = self._check.send
             while (verdict := verdict_of(self._heard)) is None:
                 self.received = await loop.sock_recv(connection, RECEIVED_BYTES_MAX)
-                self._heard = with_datagram(self._heard, self._check.expect, self.received)
+                await self._judge(self.received)
             return verdict
+
+    async def _judge(self, datagram: bytes) -> None:
+        heard, expect = self._heard, self._check.expect
+        self._is_searching = True
+        self._heard = await considered(expect, len(datagram), lambda: with_datagram(heard, expect, datagram))
+        self._is_searching = False
 
     def _connect(self, connection: socket.socket, address: Address) -> None:
         place = (str(address), self._check.port)
@@ -57,6 +65,8 @@ class Exchange:
         """Return the verdict if the check's limit ended it."""
         if not self.sent:
             return Verdict(False, f"the text to send was not taken within {self._check.limit_s:g} s")
+        if self._is_searching:
+            return late_without(self._check.expect, self.received, self._check.limit_s, is_searched=False)
         return verdict_late(self._heard, self._check.limit_s)
 
     def failed(self, error: OSError) -> Verdict:

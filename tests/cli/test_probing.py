@@ -179,7 +179,7 @@ def test_what_cannot_be_checked_says_why(
     monkeypatch.setattr(probing, "resolve", lambda names: dict.fromkeys(names, NameTrouble.NOT_FOUND))
     file = lvs_cf(ftp().port)
     done = run("probe", "--file", file, "virtual[program]")
-    assert done.code == 1 and "NOT CHECKED: virtual[program] is checked by a program" in done.out
+    assert done.code == 1 and "NOT CHECKED: There is no program /usr/local/bin/check" in done.out
     assert run("probe", "--file", file, "virtual[program]", "--send", "quit").code == 0
     done = run("probe", "--address", "nobody.invalid", "--port", "21")
     assert done.code == 1 and "NOT CHECKED: The name nobody.invalid was not found." in done.out

@@ -10,8 +10,18 @@ from piranha.config.extensions import read
 from piranha.config.failover_settings import FAILOVER_KEYS, FailoverSettings
 from piranha.config.faults import Severity
 from piranha.config.gui_settings import GUI_KEYS, GuiSettings, Listen, listen_of
+from piranha.config.health_settings import (
+    CHECK_KEYS,
+    LOAD_FORMULAS,
+    SLOW_STARTS,
+    WEIGHT_KEYS,
+    CheckSettings,
+    WeightSettings,
+)
 from piranha.config.sync_settings import SYNC_KEYS, SyncSettings, host_of
 from piranha.config.toml_values import ValueProblem
+from piranha.health.load import Formula
+from piranha.health.tuning import SlowStart
 
 FULL = b"""\
 # Who may reach the GUI.
@@ -52,6 +62,12 @@ FAULTS = [
     ('[gui]\ntls_key = "gui.key"\ntls_certificate = "/a"', 2, 12, "error", "no absolute path"),
     ('[gui]\ntls_certificate = "/a"', 2, 1, "error", "tls_key is missing"),
     ('[gui]\ntls_key = "/a"', 2, 1, "error", "tls_certificate is missing"),
+    ("[checks]\nfall = 0", 2, 8, "error", "from 1 to 1000"),
+    ("[checks]\nrise = 1001", 2, 8, "error", "from 0 to 1000"),
+    ("[checks]\nfall = true", 2, 8, "error", "from 1 to 1000"),
+    ("[checks]\nrises = 2", 2, 1, "warning", "Did you mean rise?"),
+    ('[weights]\nslow_start = "yes"', 2, 15, "error", '"off" or "quiesce" or "on" or "original"'),
+    ("[weights]\nload_formula = 1", 2, 16, "error", '"bounded" or "original"'),
     ("[gui]\nlistne = []", 2, 1, "warning", "Did you mean listen?"),
     ("[gui]\n\nport = 3637", 3, 1, "warning", "Known are listen, "),
     ("[Gui]\n", 1, 1, "warning", "Did you mean gui?"),
@@ -144,6 +160,23 @@ user = "piranha-sync"
     assert told.failover == FailoverSettings(0.2, 1.0, "original", "never", 0.0)
     assert told.sync == SyncSettings("router2.example.com", 2222, "piranha-sync")
     assert read(b'[sync]\nhost = "2001:db8::12"').sync.host == "2001:db8::12"
+
+
+def test_what_the_checks_and_the_weights_do() -> None:
+    told = read(b'[checks]\nrise = 2\nfall = 3\n[weights]\nslow_start = "original"\nload_formula = "original"\n')
+    assert told.faults == ()
+    assert told.checks == CheckSettings(2, 3)
+    assert told.weights == WeightSettings("original", "original")
+
+
+def test_without_them_one_failure_removes_and_quiesce_starts_slowly() -> None:
+    told = read(b"[checks]\n[weights]\n")
+    assert (told.checks, told.weights) == (CheckSettings(0, 1), WeightSettings("quiesce", "bounded"))
+
+
+def test_the_words_of_the_file_are_those_that_the_weights_know() -> None:
+    assert tuple(SlowStart) == SLOW_STARTS
+    assert tuple(Formula) == LOAD_FORMULAS
 
 
 def test_what_is_not_said_is_what_lvs_cf_says() -> None:
@@ -249,9 +282,28 @@ values = st.one_of(
 )
 lines = st.one_of(
     st.builds(
-        "{} = {}".format, st.sampled_from([*GUI_KEYS, *FAILOVER_KEYS, *SYNC_KEYS, "gui", '"a b"', "x.y"]), values
+        "{} = {}".format,
+        st.sampled_from(
+            [*GUI_KEYS, *FAILOVER_KEYS, *SYNC_KEYS, *CHECK_KEYS, *WEIGHT_KEYS, "gui", '"a b"', "x.y"],
+        ),
+        values,
     ),
-    st.sampled_from(["[gui]", "[failover]", "[sync]", "[gui.more]", "[other]", "[[gui]]", "# c", "", "nonsense", "["]),
+    st.sampled_from(
+        [
+            "[gui]",
+            "[failover]",
+            "[sync]",
+            "[checks]",
+            "[weights]",
+            "[gui.more]",
+            "[other]",
+            "[[gui]]",
+            "# c",
+            "",
+            "nonsense",
+            "[",
+        ]
+    ),
 )
 
 

@@ -27,6 +27,11 @@ def test_what_it_says_is_allowed_and_what_others_read_of_it_is_left_to_them(file
     assert read_policy(file) == Policy()
 
 
+def test_programs_have_users(file: Path) -> None:
+    file.write_text('[programs."/bin/a b"]\nrun_as = "dbcheck"\n[programs.other]\nlater = 1\n')
+    assert read_policy(file) == Policy(run_as={"/bin/a b": "dbcheck"})
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -34,6 +39,10 @@ def test_what_it_says_is_allowed_and_what_others_read_of_it_is_left_to_them(file
         (b"manage_sysctl = 1\n", "neither true nor false"),
         (b'manage_sysctl = "true"\n', "neither true nor false"),
         (b"\xff\xfe\n", "it is not TOML"),
+        (b"programs = 1\n", "programs holds no tables"),
+        (b"[programs]\ncheck = 1\n", "programs holds no tables"),
+        (b"[programs.check]\nrun_as = 0\n", "run_as is no name"),
+        (b'[programs.check]\nrun_as = ""\n', "run_as is no name"),
         (b"#" * (1024 * 1024 + 1), "larger than"),
     ],
 )

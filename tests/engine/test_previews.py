@@ -54,7 +54,7 @@ class Counted:
 @pytest.fixture
 async def counted(balancer, cluster_of, block, monkeypatch) -> Counted:
     await balancer.switch(cluster_of(block("web", "a=127.0.0.11:80", "b=127.0.0.12:80")))
-    await heard_of_all(list(balancer.nanny.healths), balancer._is_known, balancer._heard, 5.0)
+    await heard_of_all(list(balancer.nanny.healths), balancer.weighing.is_known, balancer._heard, 5.0)
     await balancer.turn()
     return Counted(balancer, monkeypatch)
 

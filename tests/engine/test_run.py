@@ -17,6 +17,7 @@ from piranha.status import RunState
 from piranha.system.embedded import EmbeddedPath
 from piranha.system.ipvs_socket import KernelUnavailable
 from piranha.system.kernel_ipvs import KernelPath
+from tests.running_demo import until
 
 pytestmark = pytest.mark.end_to_end
 Start = Callable[[], subprocess.Popen[str]]
@@ -92,7 +93,7 @@ def test_sighup_applies_what_is_saved_and_a_broken_file_is_refused(start, paths,
     paths.lvs_cf.write_text(block("web", "a=127.0.0.11:9", port=port))
     engine.send_signal(signal.SIGHUP)
     await_line(engine, "lvs.cf applied by SIGHUP")
-    assert [web.name for web in EngineClient(paths.socket).status().virtual_servers] == ["web"]
+    until(lambda: [web.name for web in EngineClient(paths.socket).status().virtual_servers] == ["web"], 10, "it runs")
     paths.lvs_cf.write_text(block("web", "a=127.0.0.11:9", port=port, extra="port = 70000"))
     engine.send_signal(signal.SIGHUP)
     assert "70000" in await_line(engine, "errors")

@@ -106,14 +106,43 @@ def test_a_lone_star_takes_any_reply_as_a_regular_expression_too(virtual: Make, 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"protocol": Protocol.UDP, "send": "x", "send_program": "/bin/check"}, "which this version does not run"),
-        ({"send_program": "/bin/check %h"}, "send_program), which this version does not run"),
+        ({"send_program": "/bin/check %h"}, "no expect to compare its output with"),
+        ({"send_program": "/bin/check %h", "expect": ""}, "no expect to compare its output with"),
         ({"timeout_s": 0}, "timeout = 0"),
         ({"address": None}, "virtual[http] has no address"),
     ],
 )
 def test_what_this_version_does_not_check_is_said(virtual: Make, server: Make, changes: Any, words: str) -> None:
     assert words in unchecked(virtual(**changes), server())
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_a_program_makes_the_check_whatever_send_and_use_regex_say(
+    virtual: Make, server: Make, protocol: Protocol
+) -> None:
+    check = checked(
+        virtual(
+            protocol=protocol,
+            port=80,
+            send="x",
+            send_program="/bin/check  -a %h\t%p x%h",
+            expect="(OK",
+            uses_regex=True,
+        ),
+        server(),
+    )
+    assert check.program == (b"/bin/check", b"-a", b"%h", b"%p", b"x%h")
+    assert (check.send, check.expect) == (None, Expectation(Match.WHOLE, b"(OK"))
+    assert checked(virtual(send_program="check", expect="*"), server()).expect == ANYTHING
+
+
+@pytest.mark.parametrize(
+    ("received", "is_complete", "is_good"),
+    [(b"OK", True, True), (b"OK", False, None), (b"OKAY", True, False), (b"O", True, False), (b"xOK", True, False)],
+)
+def test_a_whole_text_is_the_whole_answer(received: bytes, is_complete: bool, is_good: bool | None) -> None:
+    verdict = judge(Expectation(Match.WHOLE, b"OK"), received, is_complete)
+    assert (None if verdict is None else verdict.is_good) is is_good
 
 
 def test_a_udp_service_with_something_to_send_is_checked(virtual: Make, server: Make) -> None:

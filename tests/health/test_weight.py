@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from piranha.health.machine import ServerHealth, unheard
+from piranha.health.tuning import Tuned, untuned
 from piranha.health.weight import Weighed, weigh
 from piranha.status import HealthState
 
@@ -58,3 +59,33 @@ def test_a_weight_set_by_hand_never_brings_a_failed_server_back(
     server: Make, quiesces: bool, weight: int | None
 ) -> None:
     assert weigh(server(), DOWN, quiesces, 7).weight == weight
+
+
+@pytest.mark.parametrize(
+    ("tuned", "weight", "explanation"),
+    [
+        (untuned(3), 3, ""),
+        (Tuned(3, 1, 3, begins_at=0.0), 1, "weight 1 because of slow start; lvs.cf says 3"),
+        (Tuned(3, 2, 2, load=4.0, heard_at=0.0), 2, "weight 2 because of its load; lvs.cf says 3"),
+        (Tuned(3, 6, 6, load=0.0, heard_at=0.0), 6, "weight 6 because of its load; lvs.cf says 3"),
+    ],
+)
+def test_slow_start_and_load_change_the_configured_weight(
+    server: Make, tuned: Tuned, weight: int, explanation: str
+) -> None:
+    assert weigh(server(weight=3), UP, False, None, tuned) == Weighed(weight, True, explanation)
+
+
+@pytest.mark.parametrize("override", [0, 3, 7])
+def test_a_weight_set_by_hand_is_meant_as_it_is_whatever_the_load(server: Make, override: int) -> None:
+    tuned = Tuned(3, 1, 1, load=9.0, heard_at=0.0)
+    assert weigh(server(weight=3), UP, False, override, tuned) == weigh(server(weight=3), UP, False, override)
+
+
+@pytest.mark.parametrize("health", [None, unheard(0.0), DOWN, NEVER_UP])
+@pytest.mark.parametrize("quiesces", [False, True])
+def test_load_and_slow_start_say_nothing_of_a_server_that_is_not_up(
+    server: Make, health: ServerHealth | None, quiesces: bool
+) -> None:
+    tuned = Tuned(3, 1, 1, load=9.0, heard_at=0.0)
+    assert weigh(server(weight=3), health, quiesces, None, tuned) == weigh(server(weight=3), health, quiesces, None)

@@ -3,8 +3,11 @@
 from collections import Counter
 from ipaddress import IPv4Address, ip_address
 
+import pytest
+
 from piranha.config.model import Forwarding
 from piranha.ipvs.farm import Farm, Member
+from piranha.ipvs.schedulers import LIGHTENED_AFTER_S, PICKS
 from piranha.ipvs.table import Destination, DestinationKey, Service
 
 ALICE = IPv4Address("198.51.100.1")
@@ -50,13 +53,13 @@ def test_editing_the_scheduler_takes_effect_at_once_and_keeps_the_members() -> N
 
 def test_a_scheduler_nobody_knows_leaves_the_old_one_at_work() -> None:
     made = farm(Service("rr"), 1, 1)
-    made.edit(Service("dh"))
+    made.edit(Service("mh"))
     assert chosen(made, 2) == ["1", "2"]
-    assert made.service == Service("dh")
+    assert made.service == Service("mh")
 
 
 def test_a_service_with_an_unknown_scheduler_from_the_start_chooses_nobody() -> None:
-    assert chosen(farm(Service("dh"), 1, 1), 1) == ["-"]
+    assert chosen(farm(Service("mh"), 1, 1), 1) == ["-"]
 
 
 def test_short_connections_are_spread_by_wlc_because_ended_ones_count_for_a_while() -> None:
@@ -147,3 +150,67 @@ def test_inactive_connections_are_the_opening_closing_and_recently_ended_ones() 
     assert server.counters(5, 6).inactive_connections == 4
     assert server.counters(5, 6).active_connections == 4
     assert (server.counters(5, 6).bytes_in, server.counters(5, 6).bytes_out) == (5, 6)
+
+
+def test_dh_looks_at_the_address_that_clients_ask_for_and_not_at_them() -> None:
+    places = set()
+    for number in range(16):
+        made: Farm[Member] = Farm(Service("dh"), IPv4Address(f"192.0.2.{number}"))
+        for each in range(1, 5):
+            made.add(member(each))
+        assert not made.looks_at_client
+        (place,) = set(chosen(made, 3) + chosen(made, 3, ALICE) + chosen(made, 3, BOB))
+        places.add(place)
+    assert places == {"1", "2", "3", "4"}
+
+
+def test_lblc_keeps_its_server_and_goes_on_to_the_next_when_that_leaves() -> None:
+    made = farm(Service("lblc"), 1, 1, 1)
+    assert chosen(made, 3) == ["1", "1", "1"]
+    made.members[member(1).key].active = 2
+    assert chosen(made, 2) == ["2", "2"]
+    made.remove(member(1).key)
+    assert chosen(made, 2) == ["2", "2"]
+    made.remove(member(2).key)
+    assert chosen(made, 2) == ["3", "3"]
+
+
+def test_lblcr_spreads_what_is_too_much_and_after_a_day_takes_the_busiest_out_again() -> None:
+    made = farm(Service("lblcr"), 1, 1, 1)
+    first, second, _ = made.members.values()
+    assert chosen(made, 1) == ["1"]
+    first.active = 2
+    assert chosen(made, 1, now=100) == ["2"]
+    first.active, second.active = 0, 1
+    assert chosen(made, 1, now=100 + LIGHTENED_AFTER_S) == ["1"]
+    first.active, second.active = 1, 0
+    assert chosen(made, 1, now=100 + LIGHTENED_AFTER_S) == ["2"]
+    assert chosen(made, 1, now=101 + LIGHTENED_AFTER_S) == ["2"]
+    second.active = 1
+    first.active = 0
+    assert chosen(made, 1, now=102 + LIGHTENED_AFTER_S) == ["2"], "the first one belongs to it no more"
+
+
+def test_lblcr_keeps_the_only_one_that_an_address_belongs_to_for_ever() -> None:
+    made = farm(Service("lblcr"), 1, 1)
+    first, _ = made.members.values()
+    assert chosen(made, 1) == ["1"]
+    first.active = 1
+    assert chosen(made, 2, now=1 + LIGHTENED_AFTER_S) == ["1", "1"]
+
+
+def test_another_scheduler_forgets_whom_an_address_belonged_to() -> None:
+    made = farm(Service("lblc"), 1, 1)
+    assert chosen(made, 1) == ["1"]
+    made.members[member(1).key].active = 1
+    made.edit(Service("lblcr"))
+    assert chosen(made, 1) == ["2"]
+
+
+@pytest.mark.parametrize("scheduler", sorted(PICKS))
+def test_persistence_and_its_mask_go_before_every_scheduler(scheduler: str) -> None:
+    made = farm(Service(scheduler, persistent_s=60, persistence_prefix=24), 1, 1, 1)
+    (first,) = set(chosen(made, 1, ALICE))
+    for each in made.members.values():
+        each.active = 9 if str(each.key.address)[-1] == first else 0
+    assert set(chosen(made, 3, ALICE) + chosen(made, 3, BOB)) == {first}

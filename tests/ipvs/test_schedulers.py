@@ -9,7 +9,24 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from piranha.ipvs.schedulers import PICKS, SLOTS, Pick, Turn, lc, rr, sh, slot_of, slots_of, without, wlc, wrr
+from piranha.ipvs.schedulers import (
+    PICKS,
+    SLOTS,
+    Pick,
+    Turn,
+    dh,
+    lblc,
+    lblcr,
+    lc,
+    lightened,
+    rr,
+    sh,
+    slot_of,
+    slots_of,
+    without,
+    wlc,
+    wrr,
+)
 
 
 @dataclass
@@ -207,6 +224,103 @@ def test_sh_makes_its_table_anew_when_a_weight_changes() -> None:
     _, turn = sh(servers, Turn(), 5, -1)
     servers[0].weight, servers[1].weight = 0, 1
     assert sh(servers, turn, 5, -1)[0] == 1
+
+
+def test_the_slots_are_the_kernels() -> None:
+    """Played by the kernel, and the same as long as tests/lab/test_schedulers.py is green."""
+    played = {"198.51.100.100": 48, "192.0.2.100": 3, "192.0.2.101": 101}
+    assert {address: slot_of(ip_address(address)) for address in played} == played
+
+
+def test_dh_sends_everybody_to_the_destination_of_the_address_whatever_the_weights() -> None:
+    servers = [Server(9), Server(1), Server(5)]
+    assert [dh(servers, Turn(), slot, -1)[0] for slot in range(6)] == [0, 1, 2, 0, 1, 2]
+    assert picked(dh, servers, 5)[0] == [0] * 5
+
+
+def test_dh_stays_where_it_is_when_a_weight_changes_and_leaves_weight_0() -> None:
+    servers = [Server(1), Server(1)]
+    place, turn = dh(servers, Turn(), 7, -1)
+    assert place == 1
+    servers[1].weight = 8
+    assert dh(servers, turn, 7, -1)[0] == 1
+    servers[1].weight = 0
+    assert dh(servers, turn, 7, -1)[0] == 0
+
+
+@pytest.mark.parametrize("pick", [dh, sh])
+def test_a_destination_that_refuses_is_passed_over_for_that_connection_alone(pick: Pick) -> None:
+    servers = [Server(), Server(), Server()]
+    place, turn = pick(servers, Turn(), 4, -1)
+    assert pick(servers, turn, 4, place)[0] not in (place, -1)
+    assert pick(servers, turn, 4, -1)[0] == place
+
+
+@pytest.mark.parametrize("pick", [lblc, lblcr])
+def test_an_address_stays_with_its_destination_while_that_is_not_overloaded(pick: Pick) -> None:
+    servers = [Server(2, active=9), Server(2), Server(2)]
+    place, turn = pick(servers, Turn(), 0, -1)
+    assert (place, turn.bound) == (1, (1,))
+    servers[1].active = 2
+    assert pick(servers, turn, 0, -1) == (1, turn), "as many connections as weight are not too many"
+    servers[2].active = servers[0].active = 1
+    servers[1].active = 99
+    assert pick(servers, turn, 0, -1) == (1, turn), "the others have half as many connections as weight themselves"
+
+
+def test_lblc_moves_an_address_away_from_an_overloaded_destination() -> None:
+    servers = [Server(2, active=3), Server(2), Server(2)]
+    assert lblc(servers, Turn(bound=(0,)), 0, -1) == (1, Turn(bound=(1,)))
+
+
+def test_lblcr_gives_an_address_one_more_destination_and_takes_the_least_busy_of_them() -> None:
+    servers = [Server(2, active=3), Server(2), Server(2)]
+    place, turn = lblcr(servers, Turn(bound=(0,)), 0, -1)
+    assert (place, turn.bound) == (1, (1, 0))
+    servers[0].active = 0
+    servers[1].active = 1
+    assert lblcr(servers, turn, 0, -1) == (0, turn)
+    servers[0].active = 1
+    assert lblcr(servers, turn, 0, -1) == (1, turn), "of equals the one that came last"
+
+
+def test_lblcr_chooses_among_all_when_the_least_busy_of_its_own_is_overloaded() -> None:
+    servers = [Server(1, active=2), Server(1, active=2), Server(8, active=3)]
+    place, turn = lblcr(servers, Turn(bound=(1, 0)), 0, -1)
+    assert (place, turn.bound) == (2, (2, 1, 0))
+
+
+@pytest.mark.parametrize("pick", [lblc, lblcr])
+def test_an_address_leaves_a_destination_of_weight_0(pick: Pick) -> None:
+    servers = [Server(0), Server(1)]
+    place, turn = pick(servers, Turn(bound=(0,)), 0, -1)
+    assert place == 1 and turn.bound[0] == 1
+
+
+@pytest.mark.parametrize("pick", [lblc, lblcr])
+def test_a_destination_that_refuses_a_connection_keeps_its_address(pick: Pick) -> None:
+    servers = [Server(), Server()]
+    _, turn = pick(servers, Turn(), 0, -1)
+    place, turn = pick(servers, turn, 0, 0)
+    assert place == 1
+    assert pick(servers, turn, 0, -1)[0] in turn.bound and 0 in turn.bound
+
+
+@pytest.mark.parametrize("pick", [lblc, lblcr])
+def test_an_address_that_nobody_takes_belongs_to_nobody(pick: Pick) -> None:
+    place, turn = pick([Server(0), Server(0)], Turn(), 0, -1)
+    assert (place, turn.bound) == (-1, ())
+
+
+def test_lblcr_lets_go_of_the_busiest_for_its_weight() -> None:
+    servers = [Server(1, active=3), Server(8, active=9), Server(0, active=99)]
+    assert lightened(servers, Turn(bound=(2, 1, 0))).bound == (2, 1)
+    assert lightened([Server(0), Server(0)], Turn(bound=(1, 0))).bound == (1, 0)
+
+
+@pytest.mark.parametrize(("gone", "bound"), [(0, (2, 0)), (1, (2,)), (2, (2, 1)), (3, (1,)), (4, (3, 1))])
+def test_whoever_an_address_belongs_to_stays_when_another_destination_goes(gone: int, bound: tuple[int, ...]) -> None:
+    assert without(Turn(bound=(3, 1)), gone).bound == bound
 
 
 @given(scheduler=schedulers, weights=weights, slot=st.integers(0, 255), before=st.integers(0, 9))

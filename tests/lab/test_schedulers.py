@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from piranha.config.model import Forwarding, Protocol
 from piranha.ipvs.plan import plan
-from piranha.ipvs.schedulers import PICKS, Turn, without
+from piranha.ipvs.schedulers import PICKS, Turn, slot_of, without
 from piranha.ipvs.table import (
     Destination,
     DestinationKey,
@@ -34,7 +34,9 @@ SERVERS = [DestinationKey(ip_address(f"10.0.0.{number}"), port) for port in (80,
 PORTS = itertools.count(5000)  # each virtual server its own: the kernel remembers connections of a former one
 # Each connection its own: behind NAT those to two virtual servers would look the same.
 CLIENT_PORTS = itertools.count(10000)
-SCHEDULERS = ["rr", "wrr", "lc", "wlc"]
+SCHEDULERS = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr"]
+VIPS = [f"198.51.100.{number}" for number in range(100, 116)]
+CLIENTS = [f"192.0.2.{number}" for number in range(100, 132)]
 WEIGHTS = [(1, 1, 1), (3, 1, 2), (2, 0, 1), (6, 4, 2), (100, 50, 50, 150), (5,), (1, 7, 2, 3, 1, 2)]
 ARRIVALS = 40
 EDITED = (0, 1, 2, 3, 4, 6, 9, 12)
@@ -130,16 +132,16 @@ class Play:
             found[key] = Seen(destination.weight, counters.active_connections, counters.inactive_connections)
         return found
 
-    async def arrive(self) -> int:
-        """Have a client connect, write down what was seen and who got it; return the place."""
+    async def arrive(self, source: str = "") -> int:
+        """Have a client connect, from this address, write down what was seen and who got it; return the place."""
         now = await self._now()
         client = self._kept.enter_context(
             socket.socket(socket.AF_INET, socket.SOCK_STREAM if self._listeners.is_tcp else socket.SOCK_DGRAM)
         )
         client.settimeout(WAIT_S)
-        client.bind(("", next(CLIENT_PORTS)))
+        client.bind((source, next(CLIENT_PORTS)))
         try:
-            client.connect((VIP, self._key.port))
+            client.connect((str(self._key.address), self._key.port))
             if not self._listeners.is_tcp:
                 client.send(b"?")
         except ConnectionRefusedError:
@@ -197,7 +199,8 @@ class Play:
 def lab() -> Iterator[Topology]:
     topology = Topology(NAT)
     topology.make()
-    topology["lvs1"].ip(f"addr add {VIP}/32 dev eth0", "addr add 10.0.0.254/24 dev eth1")
+    topology["lvs1"].ip(*(f"addr add {each}/32 dev eth0" for each in VIPS), "addr add 10.0.0.254/24 dev eth1")
+    topology["client"].ip(*(f"addr add {each}/24 dev eth0" for each in CLIENTS))
     yield topology
     topology.remove()
 
@@ -219,12 +222,12 @@ async def path(lab: Topology) -> AsyncIterator[KernelPath]:
 
 
 @pytest.fixture
-def play(lab: Topology, listeners: dict[Protocol, Listeners], path: KernelPath) -> Iterator[Callable[[Protocol], Play]]:
+def play(lab: Topology, listeners: dict[Protocol, Listeners], path: KernelPath) -> Iterator[Callable[..., Play]]:
     """Return what makes a virtual server that nobody has asked yet. The test stands in the client's namespace."""
     made: list[Play] = []
 
-    def start(protocol: Protocol) -> Play:
-        made.append(Play(path, listeners[protocol], TableKey(protocol, ip_address(VIP), next(PORTS))))
+    def start(protocol: Protocol, vip: str = VIP) -> Play:
+        made.append(Play(path, listeners[protocol], TableKey(protocol, ip_address(vip), next(PORTS))))
         return made[-1]
 
     with lab["client"].inside():
@@ -260,7 +263,7 @@ async def test_tcp_connections_that_come_and_go(
     await one.begin(scheduler, weights)
     await one.some(random.Random(f"{scheduler} {weights}"), ARRIVALS)
     assert replayed(scheduler, one.history) == picked(one.history)
-    if len(set(weights) - {0}) > 1:
+    if len(set(weights) - {0}) > 1 and scheduler not in ("lblc", "lblcr"):
         others = [each for each in SCHEDULERS if each != scheduler]
         assert all(replayed(each, one.history) != picked(one.history) for each in others), "they can be told apart"
 
@@ -347,3 +350,47 @@ async def test_an_ended_connection_counts_as_inactive_as_long_as_in_the_kernel(
     (expires,) = [words[1] for words in connections if words[2] == "TIME_WAIT"]
     minutes, seconds = map(int, expires.split(":"))
     assert REMEMBERS_ENDED_S - WAIT_S < 60 * minutes + seconds <= REMEMBERS_ENDED_S
+
+
+@pytest.mark.parametrize("scheduler", ["lblc", "lblcr"])
+async def test_an_address_that_has_too_much_to_do_gets_another_real_server(
+    play: Callable[..., Play], scheduler: str
+) -> None:
+    """Connections that stay: one real server after the other has more than its weight, until all have."""
+    one = play(Protocol.TCP)
+    await one.begin(scheduler, (2, 1, 3, 1))
+    for _ in range(30):
+        await one.arrive()
+    assert len(set(picked(one.history))) == 4
+    assert replayed(scheduler, one.history) == picked(one.history)
+    assert replayed("wlc", one.history) != picked(one.history), "they can be told apart"
+    others = {"lblc": "lblcr", "lblcr": "lblc"}
+    dice = random.Random(scheduler)
+    await one.some(dice, 60)
+    assert replayed(scheduler, one.history) == picked(one.history)
+    assert replayed(others[scheduler], one.history) != picked(one.history), "they can be told apart"
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+async def test_dh_picks_by_the_address_that_is_asked_for(play: Callable[..., Play], count: int) -> None:
+    found = {}
+    for vip in VIPS:
+        one = play(Protocol.TCP, vip)
+        await one.begin("dh", [1 + place for place in range(count)])
+        places = [await one.arrive(source) for source in CLIENTS[:3]]
+        (arrival, *_) = [each for each in one.history if isinstance(each, Arrival)]
+        place, _ = PICKS["dh"](arrival.seen, Turn(), slot_of(ip_address(vip)), -1)
+        assert places == [place] * 3, vip
+        found[vip] = place
+    assert len(set(found.values())) == count
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (1, 1, 1), (3, 1, 2), (5, 4, 3, 2, 1)], ids=str)
+async def test_sh_picks_by_the_address_of_the_client(play: Callable[..., Play], weights: tuple[int, ...]) -> None:
+    one = play(Protocol.TCP)
+    await one.begin("sh", weights)
+    places = [await one.arrive(source) for source in CLIENTS]
+    (arrival, *_) = [each for each in one.history if isinstance(each, Arrival)]
+    expected = [PICKS["sh"](arrival.seen, Turn(), slot_of(ip_address(source)), -1)[0] for source in CLIENTS]
+    assert places == expected
+    assert len(set(places)) > 1

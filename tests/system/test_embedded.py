@@ -15,6 +15,7 @@ import pytest
 
 from piranha.config.model import Forwarding, Protocol
 from piranha.errors import StepRefused
+from piranha.ipvs.schedulers import PICKS, slot_of
 from piranha.ipvs.table import (
     AddDestination,
     AddService,
@@ -188,6 +189,41 @@ async def test_a_client_stays_with_one_server_under_sh_and_under_persistence(far
         assert len({await farm.ask() for _ in range(6)}) == 1
 
 
+async def test_dh_sends_everybody_to_the_server_of_the_address_whatever_the_weights(farm: Farm) -> None:
+    await farm.edit(Service("dh"))
+    places = {name: await farm.add(await farm.web(name), weight) for name, weight in (("a", 9), ("b", 1), ("c", 5))}
+    expected = "abc"[slot_of(LOOPBACK) % 3]
+    assert {await farm.ask() for _ in range(6)} == {expected}
+    await farm.weigh(places[expected], 0)
+    (other,) = {await farm.ask() for _ in range(6)}
+    assert other != expected
+
+
+@pytest.mark.parametrize(("scheduler", "then"), [("lblc", "c"), ("lblcr", "a")])
+async def test_lblc_leaves_a_server_with_more_connections_than_weight_and_lblcr_adds_one(
+    farm: Farm, scheduler: str, then: str
+) -> None:
+    first, *_ = [await farm.add(await farm.web(name), 2) for name in ("a", "b", "c")]
+    await farm.edit(Service(scheduler))
+    held = [await farm.connect() for _ in range(9)]
+    assert "".join([await each.say("hello") for each in held]) == "aaabbbccc"
+    await held[0].end()
+    await farm.until(lambda counters: counters.active_connections == 2, first)
+    assert await farm.ask() == then
+
+
+async def test_clients_of_one_pmask_net_go_to_one_server_under_every_scheduler(farm: Farm) -> None:
+    for name in ("a", "b", "c"):
+        await farm.add(await farm.web(name), 2)
+    for scheduler in PICKS:
+        await farm.edit(Service(scheduler, persistent_s=60, persistence_prefix=24))
+        held = [await farm.connect(source=f"127.0.9.{number}") for number in (1, 2, 3, 250, 1, 2, 3, 250)]
+        assert len({await each.say("hello") for each in held}) == 1, scheduler
+        for each in held:
+            await each.end()
+        await farm.edit(Service("rr"))
+
+
 async def test_clients_of_other_addresses_go_to_other_servers_under_persistence(farm: Farm) -> None:
     await farm.edit(Service("rr", persistent_s=60))
     for name in ("web1", "web2"):
@@ -352,7 +388,7 @@ async def test_edits_during_a_transfer_leave_it_whole(farm: Farm) -> None:
     other = await farm.web("web2")
     for edit in range(50):
         await farm.weigh(big, edit % 2)
-        await farm.edit(Service(["rr", "wlc", "wrr", "lc", "sh"][edit % 5], persistent_s=edit % 2))
+        await farm.edit(Service([*PICKS][edit % len(PICKS)], persistent_s=edit % 2))
         await (farm.remove(other) if edit % 2 else farm.add(other))
         digest.update(await download.reader.readexactly(1000))
     digest.update(await download.reader.read())

@@ -121,7 +121,7 @@ def test_every_reason_of_the_system_is_a_sentence(code: int, words: str) -> None
         (TableKey(Protocol.UDP, LOOPBACK, 53), "rr", "UDP 127.0.0.1:53 is not served"),
         (TableKey(Protocol.TCP, LOOPBACK, 0), "rr", "TCP 127.0.0.1:0 is not served"),
         (TableKey(Protocol.TCP, ip_address("0.0.0.0"), 80), "rr", "TCP 0.0.0.0:80 is not served"),
-        (TableKey(Protocol.TCP, LOOPBACK, 80), "lblc", 'The embedded data path has no scheduler "lblc"'),
+        (TableKey(Protocol.TCP, LOOPBACK, 80), "nq", 'The embedded data path has no scheduler "nq"'),
         (TableKey(Protocol.TCP, LOOPBACK, 80), "wlc", ""),
     ],
 )
@@ -133,7 +133,7 @@ def test_what_can_never_be_served_is_said_with_the_reason(key: TableKey, schedul
 
 @pytest.mark.parametrize(
     ("key", "scheduler"),
-    [(TableKey(fwmark=9), "rr"), (TableKey(Protocol.UDP, LOOPBACK, 53), "rr"), (None, "dh")],
+    [(TableKey(fwmark=9), "rr"), (TableKey(Protocol.UDP, LOOPBACK, 53), "rr"), (None, "mh")],
 )
 async def test_a_service_that_is_refused_stands_in_the_table_and_takes_every_step(
     path: EmbeddedPath, key: TableKey | None, scheduler: str
@@ -153,7 +153,7 @@ async def test_a_service_that_is_refused_stands_in_the_table_and_takes_every_ste
 
 async def test_a_service_is_served_when_its_scheduler_is_mended(path: EmbeddedPath) -> None:
     key = TableKey(Protocol.TCP, LOOPBACK, free_port())
-    await path.apply(AddService(key, Service("dh")))
+    await path.apply(AddService(key, Service("mh")))
     assert not accepts(key)
     await path.apply(EditService(key, Service("rr")))
     assert accepts(key)

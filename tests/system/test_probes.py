@@ -168,7 +168,7 @@ async def test_a_connect_that_nobody_answers_ends_with_the_limit(monkeypatch: py
     async def never(*_: object) -> None:
         await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", never)
+    monkeypatch.setattr(probes, "connected", never)
     found = await probe(check(9, None, limit_s=0.05), LOOPBACK)
     assert found.verdict == Verdict(False, "connect to 127.0.0.1:9 timed out after 0.05 s")
 
@@ -264,12 +264,11 @@ async def fails_with(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", fail)
+    monkeypatch.setattr(probes, "connected", fail)
 
 
 async def test_meeting_oneself_on_a_free_port_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection from a port to itself succeeds, although nobody listens there."""
-    loop = asyncio.get_running_loop()
 
     async def connect_to_itself(connection: socket.socket, address: tuple[str, int]) -> None:
         connection.setblocking(True)
@@ -280,7 +279,7 @@ async def test_meeting_oneself_on_a_free_port_is_no_server(monkeypatch: pytest.M
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(loop, "sock_connect", connect_to_itself)
+    monkeypatch.setattr(probes, "connected", connect_to_itself)
     found = await probe(check(port, None), LOOPBACK)
     assert found.verdict == Verdict(False, f"connect to 127.0.0.1:{port} refused")
 

@@ -1,0 +1,216 @@
+"""Checks of servers that other people wrote: each is found up, stopped, found down with the reason, and is back.
+
+nginx (HTTP, and HTTPS as far as its port is open), vsftpd as the manual says it (send `quit`, expect 220), and nsd in
+the two ways in which a DNS server can be checked: by a text over UDP, and by a program that asks a real question.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from piranha.cli import certificate
+from piranha.client import EngineClient
+from piranha.errors import PiranhaError
+from piranha.paths import Paths
+from piranha.status import HealthState, ServerStatus
+from tests.loopback_router import free_port
+from tests.running_demo import until
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.debian]
+
+TIMEOUT_S, REENTRY_S = 2, 2
+SLACK_S = 8.0
+"""For processes that share two cores with other tests."""
+HEAD = "serial_no = 1\nprimary = 127.0.0.1\nservice = lvs\nnetwork = nat\nnat_router = 127.0.0.1 lo:0\n"
+
+
+@dataclass
+class Other:
+    """Somebody else's server in a process of its own, with a configuration of its own."""
+
+    words: list[str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def stop(self) -> None:
+        """End it with its children; all of them are one process group."""
+        if self.process is not None:
+            assert self.process.poll() is None, self.log.read_text()
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(30)
+            self.process = None
+
+
+def found(program: str) -> str:
+    path = shutil.which(program, path="/usr/sbin:/usr/bin")
+    assert path is not None, f"{program} is missing: run .ci/apt-install"
+    return path
+
+
+def nginx(folder: Path, port: int, tls_port: int) -> Other:
+    made = certificate.make(("localhost",), 1, datetime.now(UTC))
+    (folder / "cert.pem").write_bytes(made.certificate)
+    (folder / "key.pem").write_bytes(made.key)
+    config = folder / "nginx.conf"
+    paths = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    config.write_text(
+        f"daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.err;\n"
+        "events {\n worker_connections 64;\n}\nhttp {\n access_log off;\n"
+        + "".join(f" {each}_temp_path {folder}/{each};\n" for each in paths)
+        + f" server {{\n  listen 127.0.0.1:{port};\n  listen 127.0.0.1:{tls_port} ssl;\n"
+        f"  ssl_certificate {folder}/cert.pem;\n  ssl_certificate_key {folder}/key.pem;\n"
+        '  location = /health { return 200 "ready\\n"; }\n  location / { return 404; }\n }\n}\n'
+    )
+    return Other([found("nginx"), "-p", str(folder), "-c", str(config), "-e", "stderr"], folder / "nginx.log")
+
+
+def vsftpd(folder: Path, port: int) -> Other:
+    config = folder / "vsftpd.conf"
+    # run_as_launching_user: it needs no root then, and looks at no user of this machine.
+    config.write_text(
+        f"listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nrun_as_launching_user=YES\n"
+        "anonymous_enable=YES\nlocal_enable=NO\nwrite_enable=NO\nxferlog_enable=NO\n"
+    )
+    return Other([found("vsftpd"), str(config)], folder / "vsftpd.log")
+
+
+def nsd(folder: Path, port: int) -> Other:
+    config = folder / "nsd.conf"
+    (folder / "zone").write_text(
+        "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
+    )
+    config.write_text(
+        f'server:\n ip-address: 127.0.0.1\n port: {port}\n username: ""\n chroot: ""\n zonesdir: "{folder}"\n'
+        f' database: ""\n zonelistfile: "{folder}/zones"\n xfrdfile: "{folder}/xfrd"\n xfrdir: "{folder}"\n'
+        ' pidfile: ""\nremote-control:\n control-enable: no\nzone:\n name: "example.test"\n zonefile: "zone"\n'
+    )
+    return Other([found("nsd"), "-d", "-c", str(config)], folder / "nsd.log")
+
+
+def virtual(name: str, port: int, *lines: str) -> str:
+    """Return a virtual server with one real server of its name."""
+    head = ["active = 1", "address = 127.0.0.1 lo:1", f"port = {free_port()}"]
+    times = [f"timeout = {TIMEOUT_S}", f"reentry = {REENTRY_S}"]
+    server = [f"server {name} {{", "address = 127.0.0.1", "active = 1", f"port = {port}", "}"]
+    return "\n".join([f"virtual {name} {{", *head, *times, *lines, *server, "}", ""])
+
+
+class Router:
+    """An engine on the embedded data path, and the servers that it checks."""
+
+    def __init__(self, root: Path, others: dict[str, Other], text: str) -> None:
+        self.others = others
+        self._paths = Paths(root)
+        self._client = EngineClient(self._paths.socket)
+        self._paths.lvs_cf.parent.mkdir(parents=True)
+        self._paths.lvs_cf.write_text(text)
+        words = [sys.executable, "-m", "piranha.cli.pulse", "--root", root, "--data-path", "embedded"]
+        with (root / "pulse.log").open("w") as log:
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    @property
+    def log(self) -> str:
+        return (self._paths.root / "pulse.log").read_text()
+
+    def server(self, name: str) -> ServerStatus | None:
+        try:
+            virtuals = self._client.status().virtual_servers
+        except PiranhaError:
+            return None
+        return next((server for each in virtuals for server in each.servers if server.name == name), None)
+
+    def sees(self, name: str, state: HealthState, within_s: float) -> str:
+        """Wait until a server has a state; return why."""
+
+        def is_so() -> bool:
+            server = self.server(name)
+            return server is not None and server.health.state is state
+
+        until(is_so, within_s, f"{name} is {state}")
+        server = self.server(name)
+        assert server is not None and server.health.state is state
+        assert (server.traffic.weight == 1) is (state is HealthState.UP), server
+        return server.health.reason
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    folder = tmp_path_factory.mktemp("others")
+    http, https, ftp, dns = (free_port() for _ in range(4))
+    servers = {"nginx": nginx(folder, http, https), "vsftpd": vsftpd(folder, ftp), "nsd": nsd(folder, dns)}
+    text = (
+        HEAD
+        + virtual("http", http, r'send = "GET /health HTTP/1.0\r\n\r\n"', 'expect = "HTTP/1.1 200"')
+        + virtual("page", http, r'send = "GET /health HTTP/1.0\r\n\r\n"', 'expect = "^HTTP/1.. 200(.|\\n)*ready"',
+                  "use_regex = 1")
+        + virtual("missing", http, r'send = "GET / HTTP/1.0\r\n\r\n"', 'expect = "HTTP/1.1 200"')
+        + virtual("https", https)
+        + virtual("ftp", ftp, r'send = "quit\r\n"', 'expect = "220"')
+        + virtual("dns", dns, "protocol = udp", 'send = "PIranha check"', 'expect = "PI"')
+        + virtual("zone", dns, "protocol = udp", 'send_program = "host -W 1 -p %p -t SOA example.test %h"',
+                  'expect = "*"')
+        + virtual("nozone", dns, "protocol = udp", 'send_program = "host -W 1 -p %p -t SOA example.org %h"',
+                  'expect = "*"')
+    )  # fmt: skip
+    for each in servers.values():
+        each.start()
+    found = Router(folder, servers, text)
+    yield found
+    found.process.terminate()
+    found.process.wait(30)
+    for each in servers.values():
+        each.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", r'answered "HTTP/1.1 404 Not Found\r\n'),
+        ("nozone", "the program exited with status 1"),
+    ],
+)
+def test_one_that_answers_something_else_is_down(router: Router, name: str, reason: str) -> None:
+    assert router.sees(name, HealthState.DOWN, 30.0).startswith(reason)
+
+
+LIFE = [
+    ("nginx", "http", r'answered "HTTP/1.1 200 OK"', "connect to 127.0.0.1:{} refused"),
+    ("nginx", "page", r'answered "HTTP/1.1 200 OK"', "connect to 127.0.0.1:{} refused"),
+    ("nginx", "https", "connected to 127.0.0.1:{}", "connect to 127.0.0.1:{} refused"),
+    ("vsftpd", "ftp", 'answered "220 (vsFTPd ', "connect to 127.0.0.1:{} refused"),
+    ("nsd", "dns", 'answered "PI', "UDP port 127.0.0.1:{} is closed (ICMP port unreachable)"),
+    ("nsd", "zone", 'the program answered "Using domain server:', "the program exited with status 1"),
+]
+"""The program, the server of lvs.cf, and how its reason begins while it is up and when it is down."""
+
+
+@pytest.mark.parametrize(("program", "name", "up", "down"), LIFE, ids=[each[1] for each in LIFE])
+def test_it_is_up_down_when_it_is_stopped_and_up_again(
+    router: Router, program: str, name: str, up: str, down: str
+) -> None:
+    first = router.sees(name, HealthState.UP, 30.0)
+    server = router.server(name)
+    assert server is not None
+    assert first.startswith(up.format(server.port)), first
+    router.others[program].stop()
+    why = router.sees(name, HealthState.DOWN, 2 * TIMEOUT_S + SLACK_S)
+    assert why.startswith(down.format(server.port)), why
+    logged = f"[inactive] shutting down 127.0.0.1:{server.port} due to connection failure: {why}"
+    assert logged in router.log
+    router.others[program].start()
+    again = router.sees(name, HealthState.UP, 2 * TIMEOUT_S + REENTRY_S + SLACK_S)
+    assert again.startswith(up.format(server.port)), again
