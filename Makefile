@@ -42,7 +42,7 @@ test: ## set up what is needed, Debian packages too, and run everything
 	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
 	.ci/side-by-side \
-		"tests in the lab's kernel" 900 "$(BIN)/python -m tests.lab.boot $(LAB_TESTS)" \
+		"tests in the lab's kernel" 1100 "$(BIN)/python -m tests.lab.boot $(LAB_TESTS)" \
 		"all other tests" 1200 "$(BIN)/pytest $(ARGS)"; \
 	echo "== make test: all passed; $$SECONDS s of 1800 s"
 
@@ -96,6 +96,12 @@ bench-kernel: $(VENV)/test.stamp ## programming and reading the kernel's table b
 bench-failover: $(VENV)/test.stamp ## how long nobody serves at a failover, beside keepalived; ARGS="5 power" for less
 	@.ci/part "Debian packages" 180 .ci/apt-install
 	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_failover $(ARGS)
+
+.PHONY: endure
+endure: $(VENV)/test.stamp ## a pair in the lab: 20 killed processes, then ten minutes of busy processors; ARGS=60: seconds
+	@.ci/part "Debian packages" 180 .ci/apt-install
+	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.endure kills
+	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.endure busy $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(VENV)/test.stamp ## a million coverage-guided inputs for the lvs.cf language; ARGS="-runs=10000" for fewer

@@ -87,8 +87,8 @@ class LastCheck:
     """How the last check of a real server went. `name` "": it is not in what runs.
 
     `state`, `since` and `reason` are its health. `found` None: it was not checked yet. `at` is when the check ended,
-    ISO 8601, `age_s` seconds ago. `how` is "tcp", "udp" or "program" ("": it is not checked), `limit_s` how long one may
-    take, `interval_s` from the beginning of one to the next. `problem`: why it is not checked, "" if it is.
+    ISO 8601, `age_s` seconds ago. `how` is "tcp", "udp" or "program" ("": it is not checked), `limit_s` how long it
+    may take, `interval_s` from the beginning of one to the next. `problem`: why it is not checked, "" if it is.
     """
 
     server: str

@@ -65,6 +65,7 @@ def pages(virtual: str, server: str) -> dict[str, str]:
         "TRAFFIC": f"/secure/traffic?{in_virtual}",
         "its chart": f"/secure/chart.svg?{in_virtual}",
         "its large chart": f"/secure/chart.svg?{in_virtual}&size=large",
+        "LAST CHECK": f"/secure/check?{in_server}",
         "CONNECTIONS": "/secure/connections",
         "a choice of them": "/secure/connections?client=127.0.0.0/8&state=ESTABLISHED&limit=1000",
         "PASSWORD": "/secure/password",

@@ -13,9 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from piranha.check_messages import LastCheck, TryAnswer, TryRequest
 from piranha.client import EngineClient
 from piranha.config.edits import ExpectedPart, Part, SetValues
 from piranha.errors import (
+    Busy,
     ConfigConflict,
     ConfigUnavailable,
     ConfirmationPending,
@@ -38,7 +40,7 @@ from piranha.messages import (
     SaveRequest,
 )
 from piranha.records import AuditAnswer, AuditQuery, EngineEvent, EventsAnswer, EventsQuery, LoginNote
-from piranha.status import Source
+from piranha.status import HealthState, Source
 
 
 @dataclass
@@ -170,6 +172,7 @@ def test_every_call_sends_what_the_engine_reads(make_wire: Callable[..., Wire]) 
         (422, "unsafe", UnsafePlan),
         (409, "confirmation_pending", ConfirmationPending),
         (409, "nothing_pending", NothingPending),
+        (429, "busy", Busy),
         (403, "not_permitted", NotPermitted),
         (500, "internal", EngineUnavailable),
         (418, "a code of a later version", EngineUnavailable),
@@ -264,6 +267,21 @@ def test_questions_about_events_and_the_audit_go_into_the_address(make_wire: Cal
     assert client.audit(AuditQuery(who="ann")).last_number == 8
     paths = [path for _, path, _, _ in wire.asked]
     assert paths == ["/v1/events?kind=applied%2Csaved&about=virtual%5Ba+b%5D", "/v1/audit?who=ann"]
+
+
+def test_a_try_and_the_last_check_are_asked_for_as_the_api_takes_them(make_wire: Callable[..., Wire]) -> None:
+    wire, request = make_wire(), TryRequest("virtual[web]", "", {"send": "quit", "expect": None}, {"port": "81"})
+    answer = TryAnswer("virtual[web]", "tcp", 6.0, 6.0, (), 0)
+    wire.body = msgspec.json.encode(answer)
+    assert EngineClient(wire.path).try_checks(request) == answer
+    told = LastCheck("x", "", "", 0, HealthState.UNKNOWN, "", "", None, "", None, "", 0.0, 0.0, "gone")
+    wire.body = msgspec.json.encode(told)
+    assert EngineClient(wire.path).last_check("virtual[web].server[a b]") == told
+    assert [(method, path) for method, path, _, _ in wire.asked] == [
+        ("POST", "/v1/try"),
+        ("GET", "/v1/checks?server=virtual%5Bweb%5D.server%5Ba+b%5D"),
+    ]
+    assert msgspec.json.decode(wire.asked[0][3], type=TryRequest) == request
 
 
 @pytest.mark.parametrize(("field", "after"), [("before", ""), ("after", "0")])

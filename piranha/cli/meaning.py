@@ -1,9 +1,11 @@
 """What an lvs.cf means, as a person reads it in 80 columns: effective values, and which of them are defaults."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from piranha.config.bind import value_of
 from piranha.config.blocks import Block
+from piranha.config.check_kinds import CheckKind, name_of
 from piranha.config.faults import Fault, Severity
 from piranha.config.fields import ORDER, Field, FieldType, Scope, Status, field
 from piranha.config.load import Loaded
@@ -12,6 +14,7 @@ from piranha.config.model import (
     FailoverService,
     FloatingAddress,
     Host,
+    Protocol,
     RealServer,
     ServiceKind,
     VirtualServer,
@@ -39,8 +42,8 @@ _PIECE = 60
 """As much as `values.shown` shows of a text."""
 
 
-def of_file(file: str, token: str, loaded: Loaded) -> str:
-    """Return what a file means. `token` is the SHA-256 of its bytes."""
+def of_file(file: str, token: str, loaded: Loaded, kinds: Mapping[str, CheckKind] = MappingProxyType({})) -> str:
+    """Return what a file means. `token` is the SHA-256 of its bytes; `kinds`: the checks that piranha.toml names."""
     cluster, root = loaded.cluster, loaded.document.root
     version = f"serial_no {cluster.serial_no}, SHA-256 {token[:12]}"
     lines = [f"{file}: {version}"] if len(file) + len(version) + 2 <= WIDTH else [f"{file}:", f"  {version}"]
@@ -51,7 +54,7 @@ def of_file(file: str, token: str, loaded: Loaded) -> str:
     virtual_blocks = [block for block in root.blocks if block.scope is Scope.VIRTUAL]
     lines += ["", "VIRTUAL SERVERS", *([] if cluster.virtual_servers else ["  none", ""])]
     for virtual, block in zip(cluster.virtual_servers, virtual_blocks, strict=True):
-        lines += [*_of_virtual(virtual, block, cluster), ""]
+        lines += [*_of_virtual(virtual, block, cluster, kinds.get(name_of(virtual))), ""]
     failover_blocks = [block for block in root.blocks if block.scope is Scope.FAILOVER]
     if cluster.failover_services:
         lines += ["FAILOVER (kept, not run by this program)"]
@@ -94,10 +97,12 @@ def _effective_global(cluster: Cluster, keyword: str) -> str:
     return ""
 
 
-def _of_virtual(virtual: VirtualServer, block: Block, cluster: Cluster) -> Iterator[str]:
+def _of_virtual(virtual: VirtualServer, block: Block, cluster: Cluster, kind: CheckKind | None) -> Iterator[str]:
     yield from _headline(virtual, _state(virtual.is_active, cluster.service, ServiceKind.LVS))
     yield from _values(block)
-    if virtual.port == HTTP_PORT and not (virtual.send or virtual.expect or virtual.send_program):
+    if kind is not None and virtual.protocol is not Protocol.UDP:
+        yield from _wrapped("  ", f"checked as piranha.toml says: {kind}", indent=4)
+    elif virtual.port == HTTP_PORT and not (virtual.send or virtual.expect or virtual.send_program):
         yield '  checked as a web server: send "GET / HTTP/1.0\\r\\n\\r\\n", expect "HTTP"'
     if not virtual.servers:
         yield "  no real servers"

@@ -5,7 +5,7 @@ It is the check that the engine makes; no state is changed by it, and no engine 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,10 @@ from piranha.cli import report, sources, targets
 from piranha.cli.examples import examples
 from piranha.cli.naming import PATH, WORD, Named
 from piranha.cli.saving import located, present
-from piranha.config.fields import Scope, ValueFault, field
+from piranha.config.check_kinds import CheckKind, name_of
+from piranha.config.extensions import Extensions
+from piranha.config.fields import Scope, ValueFault
+from piranha.config.fields import field as field_named
 from piranha.config.load import Loaded, load
 from piranha.config.model import (
     Address,
@@ -30,9 +33,11 @@ from piranha.config.model import (
 from piranha.config.outside import NameAnswer, NameTrouble, chosen
 from piranha.config.path import written
 from piranha.config.values import Value, host_of
-from piranha.errors import EditRefused, PiranhaError
+from piranha.errors import ConfigUnavailable, EditRefused, PiranhaError
 from piranha.health.check import Check, Unchecked, check_of
-from piranha.system import probes
+from piranha.health.kinds import Authorities, of_kind
+from piranha.paths import Paths
+from piranha.system import authority_files, piranha_toml, probes
 from piranha.system.outside import resolve
 from piranha.system.probes import Probed
 
@@ -53,6 +58,19 @@ class Wanted:
     expect: str | None
     uses_regex: bool | None
     timeout_s: int | None
+
+    @property
+    def is_conversation(self) -> bool:
+        """Say whether the options say what is sent and expected."""
+        return not (self.send is self.expect is self.uses_regex is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The checks that piranha.toml names, and what their files with certificates hold."""
+
+    told: Mapping[str, CheckKind] = field(default_factory=dict)
+    authorities: Mapping[str, Authorities] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +117,8 @@ def probe(
     """Check real servers once, now, and show what was sent, what came back and what that means.
 
     PATH is a real server of the saved lvs.cf, or a virtual server: then all its real servers, active or not. What the
-    options say counts instead of what lvs.cf says, so a check can be tried before it is saved. Nothing is changed by
-    it: no weight, no health.
+    options say counts instead of what lvs.cf and piranha.toml say, so a check can be tried before it is saved. Nothing
+    is changed by it: no weight, no health.
 
     Exit code 1: a check was not good, or could not be made.
     """
@@ -125,7 +143,7 @@ def probe(
         saved, remark = targets.reading(session, file)
         if remark:
             click.echo(remark, err=True)
-        all_asked = _of_path(load(saved.text, saved.encoding), path, wanted)
+        all_asked = _of_path(load(saved.text, saved.encoding), path, wanted, _kinds(session.paths))
     if not _tell(all_asked):
         raise click.exceptions.Exit(1)
 
@@ -134,12 +152,12 @@ def _of_address(address: str, port: int, protocol: Protocol, wanted: Wanted) -> 
     text = f"virtual asked {{\nport = {port}\nprotocol = {protocol}\ntimeout = {TIMEOUT_S}\n}}\n"
     (virtual,) = load(text).cluster.virtual_servers
     server = RealServer("", "", host_of(_typed("address", address)), True, port, True, 1)
-    return Asked(address, _check(virtual, server, wanted))
+    return Asked(address, _check(virtual, server, wanted, Kinds()))
 
 
 def _typed(keyword: str, text: str) -> Value:
     """Return the value of a text that could be saved. A wrong command line if it could not."""
-    row = field(Scope.SERVER if keyword == "address" else Scope.VIRTUAL, keyword)
+    row = field_named(Scope.SERVER if keyword == "address" else Scope.VIRTUAL, keyword)
     assert row is not None
     value = row.read_typed(text)
     if isinstance(value, ValueFault):
@@ -147,7 +165,17 @@ def _typed(keyword: str, text: str) -> Value:
     return value
 
 
-def _of_path(loaded: Loaded, path: Named, wanted: Wanted) -> list[Asked]:
+def _kinds(paths: Paths) -> Kinds:
+    """Return the checks that piranha.toml names; where this user may not read it, that is said."""
+    try:
+        told = (piranha_toml.load(paths) or Extensions()).checks.kinds
+    except ConfigUnavailable as problem:
+        click.echo(f"({problem} The checks that it may name are not made.)", err=True)
+        return Kinds()
+    return Kinds(told, authority_files.read_all(paths, told.values()))
+
+
+def _of_path(loaded: Loaded, path: Named, wanted: Wanted, kinds: Kinds) -> list[Asked]:
     """Return the real servers that a path names. Raises PiranhaError where it names none."""
     try:
         steps = present(loaded.document, path.block)
@@ -157,10 +185,10 @@ def _of_path(loaded: Loaded, path: Named, wanted: Wanted) -> list[Asked]:
     servers = [each for each in virtual.servers if len(steps) == 1 or each.id == written(steps)]
     if not servers:
         raise PiranhaError(f"{report.plain(virtual.id)} has no real server.")
-    return [Asked(each.id, _check(virtual, each, wanted)) for each in servers]
+    return [Asked(each.id, _check(virtual, each, wanted, kinds)) for each in servers]
 
 
-def _check(virtual: VirtualServer, server: RealServer, wanted: Wanted) -> Check | Unchecked:
+def _check(virtual: VirtualServer, server: RealServer, wanted: Wanted, kinds: Kinds) -> Check | Unchecked:
     """Return the check of a real server as the engine would make it with these options."""
     changed = replace(
         virtual,
@@ -173,7 +201,10 @@ def _check(virtual: VirtualServer, server: RealServer, wanted: Wanted) -> Check 
         # Who says what to send means that and no program.
         send_program=virtual.send_program if wanted.send is None else None,
     )
-    return check_of(changed, server)
+    check = check_of(changed, server)
+    if isinstance(check, Unchecked) or wanted.is_conversation:
+        return check
+    return of_kind(check, kinds.told.get(name_of(virtual)), kinds.authorities)
 
 
 def _tell(all_asked: Sequence[Asked]) -> bool:
@@ -226,11 +257,17 @@ def _lines(asked: Asked, came: Probed | str) -> list[str]:
     where = written_endpoint(asked.check.address, asked.check.port)
     verdict = "good" if came.verdict.is_good else "BAD"
     return [
-        f"{name}  {asked.check.protocol} {where}",
+        f"{name}  {_way(asked.check)} {where}",
         f"  sent      {_spelled(came.sent)}",
         f"  received  {_spelled(came.received)}",
         f"  {verdict} after {came.took_s:.3f} s: {came.verdict.reason}",
     ]
+
+
+def _way(check: Check) -> str:
+    if check.http is not None:
+        return "http" if check.tls is None else "https"
+    return str(check.protocol) if check.tls is None else "tls"
 
 
 def _spelled(data: bytes) -> str:

@@ -8,10 +8,15 @@ import click
 import msgspec
 
 from piranha.cli import meaning, sources
+from piranha.config.check_kinds import CheckKind
+from piranha.config.extensions import Extensions
 from piranha.config.load import Loaded, load, token_of
 from piranha.config.model import Address, Cluster, HostName
 from piranha.config.outside import LIMIT_S, NameTrouble, chosen
+from piranha.errors import ConfigUnavailable
 from piranha.ipvs.ipvsadm import rules_of
+from piranha.paths import Paths
+from piranha.system import piranha_toml
 from piranha.system.outside import resolve
 
 if TYPE_CHECKING:
@@ -35,8 +40,8 @@ _TROUBLES = {
 def show(session: "Session", file: Path | None, as_json: bool, as_rules: bool, looks_up: bool) -> None:
     """Show what the lvs.cf FILE means: effective values, and which of them are defaults.
 
-    Without FILE it is the lvs.cf of this machine; - is standard input. No engine is needed. Exit code 1: the file
-    cannot be read, or with --ipvsadm: it has errors that stop an Apply.
+    Without FILE it is the lvs.cf of this machine, with the checks that its piranha.toml names; - is standard input. No
+    engine is needed. Exit code 1: the file cannot be read, or with --ipvsadm: it has errors that stop an Apply.
     """
     if as_json and as_rules:
         raise click.UsageError("Give either --json or --ipvsadm.")
@@ -51,7 +56,16 @@ def show(session: "Session", file: Path | None, as_json: bool, as_rules: bool, l
         told["faults"] = msgspec.to_builtins(loaded.faults)
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
     else:
-        click.echo(meaning.of_file(source.name, token_of(source.raw), loaded))
+        kinds = {} if file is not None else _kinds(session.paths)
+        click.echo(meaning.of_file(source.name, token_of(source.raw), loaded, kinds))
+
+
+def _kinds(paths: Paths) -> Mapping[str, CheckKind]:
+    try:
+        return (piranha_toml.load(paths) or Extensions()).checks.kinds
+    except ConfigUnavailable as problem:
+        click.echo(f"({problem} The checks that it may name are not shown.)", err=True)
+        return {}
 
 
 def plain(cluster: Cluster) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from piranha.config.path import parse_block
 from piranha.config.sync_settings import host_of
 from piranha.config.toml_text import TomlText
 from piranha.config.toml_values import Key, ValueProblem, one_of, quoted, whole, word_of, yes_or_no
+from piranha.config.values import shown
 
 VIRTUAL = "checks.virtual"
 KINDS = ("tls", "http", "https")
@@ -35,11 +36,12 @@ _USED_BY_TLS = ("server_name", "verify", "verify_name", "ca_file", "warn_days")
 class CheckKind:
     """One table [checks.virtual.NAME].
 
-    `kind`: "tls" a TLS handshake, "http" and "https" a request. `path`, `host`: what is asked for; "": the real server's
-    own address. `statuses`: which are good, first and last of each range. `expect`: a text that the body has, "": any
-    body. `server_name`: whose certificate it must be; "": `host`, else the real server's address. `verifies`: the
-    certificate must be trusted; `verifies_name`: and be for that name. `ca_file`: PEM of the authorities that are
-    trusted, "": those of the system. `warn_days`: an end of the certificate within so many days is told, 0: none.
+    `kind`: "tls" a TLS handshake, "http" and "https" a request. `path`, `host`: what is asked for; without a `host` it
+    is the real server's address. `statuses`: which are good, first and last of each range. `expect`: a text that the
+    body has, "": any body. `server_name`: whose certificate it must be; "": `host`, else the real server's address.
+    `verifies`: the certificate must be trusted; `verifies_name`: and be for that name. `ca_file`: PEM of the
+    authorities that are trusted, "": those of the system. `warn_days`: an end of the certificate within so many days
+    is told, 0: none.
     """
 
     kind: Literal["tls", "http", "https"]
@@ -52,6 +54,21 @@ class CheckKind:
     verifies_name: bool = True
     ca_file: str = ""
     warn_days: int = WARN_DAYS
+
+    def __str__(self) -> str:
+        """Return what is checked, in the words of the table."""
+        said: list[str] = [self.kind]
+        if self.kind != "tls":
+            ranges = (f"{first}" if first == last else f"{first}-{last}" for first, last in self.statuses)
+            said += [f"path {shown(self.path)}", *([f"host {self.host}"] if self.host else [])]
+            said += [f"status {', '.join(ranges)}", *([f"expect {quoted(self.expect)}"] if self.expect else [])]
+        if self.kind != "http":
+            trust = f"trusted by {shown(self.ca_file)}" if self.ca_file else "trusted by the system"
+            said.append(trust if self.verifies else "any certificate")
+            if self.verifies:
+                name = self.server_name or self.host or "its address"
+                said.append(f"for {name}" if self.verifies_name else "for any name")
+        return ", ".join(said)
 
 
 def statuses_of(value: object) -> tuple[tuple[int, int], ...]:

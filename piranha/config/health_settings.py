@@ -22,8 +22,8 @@ class CheckSettings:
 
     `rise`: how many good checks in a row bring a failed real server back, 0: as many as `reentry` of lvs.cf says.
     `fall`: how many bad ones in a row take one out. `workers`: how many processes make the checks at most, 0: the
-    engine's own; None: one for each processor, and never one more than is worth it. `kinds`: the checks of other kinds, by the
-    names of the virtual servers (`check_kinds.name_of`).
+    engine's own; None: one for each processor, and never one more than is worth it. `kinds`: the checks of other kinds,
+    by the names of the virtual servers (`check_kinds.name_of`).
     """
 
     rise: int = 0

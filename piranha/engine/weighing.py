@@ -14,6 +14,7 @@ from types import MappingProxyType
 from piranha.config.extensions import Extensions
 from piranha.config.health_settings import CheckSettings, WeightSettings
 from piranha.config.model import Address, Cluster, HostName, RealServerKey, ServiceKey
+from piranha.engine.check_kinds import with_kinds
 from piranha.engine.kernel_tuning import policy_file
 from piranha.engine.load_watch import LoadWatch
 from piranha.engine.nanny import Nanny
@@ -21,6 +22,7 @@ from piranha.engine.policy import read_policy
 from piranha.engine.servers import active_servers, checks_of, heard_of_all, needed_first, weighed_servers
 from piranha.errors import ConfigUnavailable
 from piranha.health.check import Check
+from piranha.health.kinds import Authorities
 from piranha.health.load import Formula, Unread, usual
 from piranha.health.load_questions import question_of
 from piranha.health.machine import Row
@@ -42,7 +44,7 @@ from piranha.health.weight import Weighed
 from piranha.ipvs.table import Table
 from piranha.paths import Paths
 from piranha.status import HealthState
-from piranha.system import piranha_toml
+from piranha.system import authority_files, piranha_toml
 from piranha.system.load_queries import Ask, ask
 
 log = logging.getLogger("lvs")
@@ -53,17 +55,22 @@ USUAL_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class HealthSettings:
-    """The tables [checks] and [weights] of piranha.toml, and the users that policy.toml names for programs."""
+    """The tables [checks] and [weights] of piranha.toml, and the users that policy.toml names for programs.
+
+    `authorities`: what the files hold whose certificates checks by TLS verify with, by name.
+    """
 
     checks: CheckSettings = field(default_factory=CheckSettings)
     weights: WeightSettings = field(default_factory=WeightSettings)
     run_as: Mapping[str, str] = field(default_factory=dict)
+    authorities: Mapping[str, Authorities] = field(default_factory=dict)
 
 
 def settings_in(paths: Paths) -> HealthSettings:
     """Return what piranha.toml and policy.toml say of checks and weights. Raises ConfigUnavailable."""
     told = piranha_toml.load(paths) or Extensions()
-    return HealthSettings(told.checks, told.weights, read_policy(policy_file(paths)).run_as)
+    authorities = authority_files.read_all(paths, told.checks.kinds.values())
+    return HealthSettings(told.checks, told.weights, read_policy(policy_file(paths)).run_as, authorities)
 
 
 class Weighing:
@@ -110,7 +117,8 @@ class Weighing:
 
     def checks_of(self, cluster: Cluster) -> dict[RealServerKey, Check]:
         """Return the checks of a cluster, one for each real server that can be checked."""
-        checks, settings, default = checks_of(cluster), self._settings.checks, CheckSettings()
+        settings, default = self._settings.checks, CheckSettings()
+        checks = with_kinds(cluster, checks_of(cluster), settings.kinds, self._settings.authorities)
         if (settings.rise, settings.fall) == (default.rise, default.fall):
             return checks
         return {key: replace(check, rise=settings.rise, fall=settings.fall) for key, check in checks.items()}

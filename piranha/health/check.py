@@ -48,6 +48,37 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """What is asked of a web server, and what its answer has to be (`health.http`).
+
+    `statuses`: the first and last of each range that is good; `expect`: bytes that the body has, empty: any body.
+    """
+
+    request: bytes
+    statuses: tuple[tuple[int, int], ...]
+    expect: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a TLS handshake needs and its certificate has to be (`health.certificates`).
+
+    `name`: the host name, or IP address, that is asked for; `verifies`: the certificate must be trusted,
+    `verifies_name`: and be for that name. `authorities`: PEM of those who are trusted, read from `authorities_file`;
+    without such a file those of this router's system. `trouble`: why that could not be read; then no check is made.
+    `warn_days`: an end of the certificate within so many days is told, 0: none.
+    """
+
+    name: str
+    verifies: bool = True
+    verifies_name: bool = True
+    authorities: bytes = b""
+    authorities_file: str = ""
+    trouble: str = ""
+    warn_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One check of one real server; two equal checks are one.
 
@@ -57,7 +88,8 @@ class Check:
     send and read together; `reentry_s` how long a failed server must be good before it gets traffic again. `rise`: how
     many good checks in a row bring a failed server back, 0: as many as `reentry_s` says; `fall`: how many bad ones in a
     row take one out. `program`: the words of the program that makes the check, with its marks (`health.programs`);
-    without words the check is made here.
+    without words the check is made here. `tls`: the connection is one of TLS; `http`: a web server is asked, by TLS if
+    there is `tls`; then nothing else is sent or expected (`health.kinds`).
     """
 
     key: RealServerKey
@@ -72,6 +104,8 @@ class Check:
     rise: int = 0
     fall: int = 1
     program: tuple[bytes, ...] = ()
+    http: Http | None = None
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,8 @@ def with_server_values(
     """Return a real server as it would be with these texts of keywords. Raises EditRefused."""
     for keyword, text in values.items():
         if keyword not in SERVER_KEYWORDS:
-            raise EditRefused(server.id, keyword, f"{keyword!r:.40} does not belong to the check of a real server.")
-        value = _read(Scope.SERVER, server.id, keyword, text, present)
+            raise EditRefused(virtual.id, keyword, f"{keyword!r:.40} does not belong to the check of a real server.")
+        value = _read(Scope.SERVER, virtual.id, keyword, text, present)
         if keyword == "address":
             server = replace(server, address=host_of(value))
         else:
@@ -64,9 +64,9 @@ def with_server_values(
     return server
 
 
-def unsaved_server(virtual: VirtualServer, name: str = "") -> RealServer:
+def unsaved_server(virtual: VirtualServer) -> RealServer:
     """Return a real server that is not in lvs.cf: it has no address yet."""
-    return RealServer("", name, None, True, virtual.port, False, 1)
+    return RealServer("The real server", "", None, True, virtual.port, False, 1)
 
 
 def _read(scope: Scope, path: str, keyword: str, text: str | None, present: Present) -> Value:

@@ -104,6 +104,7 @@ class Heart:
         self._forces = forces
         self._last_stand: Stand | None = None
         self._tries_at = 0.0
+        self.resumed: Callable[[], None] = lambda: None
         self._asked: Configure | None = None
         self._lacks_key = False
 
@@ -222,6 +223,8 @@ class Heart:
             age_s = self._sign.age_s()
             is_fresh = is_alone or (age_s is not None and age_s < deadtime_s)
             resumes = self._addresses.has_any and is_fresh
+            if resumes:
+                self.resumed()
             self._do(self.failover.command(Command.RESUME if resumes else Command.START, self._now()))
             if self._forces:
                 self._forces = False

@@ -59,6 +59,10 @@ class Hooks:
             self._started.add(task)
             task.add_done_callback(self._started.discard)
 
+    def resumed(self) -> None:
+        """The router goes on as the active one that it was before this process: nothing is run for that."""
+        self._is_active = True
+
     def stopping(self) -> None:
         """The router stops: inactive_cmd is run once for that, also where the router is inactive already."""
         if self._is_active is False:

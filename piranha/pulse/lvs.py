@@ -72,6 +72,11 @@ class Lvs:
         """Return for how long nothing was heard of it, seconds."""
         return self._silent_s
 
+    @property
+    def is_there(self) -> bool:
+        """Say whether it is connected and was heard."""
+        return self._connected.is_set()
+
     def tell(self, message: FromPulse) -> None:
         """Tell it something; nothing if it is not there."""
         writer = self._writer

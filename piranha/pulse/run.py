@@ -97,6 +97,7 @@ class Pulse:
         loop.add_signal_handler(signal.SIGUSR2, self._leave)
         async with asyncio.TaskGroup() as tasks:
             self._hooks = Hooks(tasks)
+            self._heart.resumed = self._hooks.resumed
             self._links.open()
             ours = [
                 tasks.create_task(self._lvs.accept(listener), name="lvs' words"),
@@ -178,7 +179,7 @@ class Pulse:
 
     async def _move(self) -> None:
         """Have the partner told of connections that it may not know, where it can take over now."""
-        if not self._heart.hands_on:
+        if not self._heart.hands_on or not self._lvs.is_there:
             return
         self._moved.clear()
         self._lvs.tell(Moving(next(self._moves)))

@@ -4,6 +4,7 @@ It never waits: what cannot be sent now is not sent, and the next heartbeat come
 so that it is the source of what is sent: a partner believes no other.
 """
 
+import contextlib
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TypeAlias
@@ -17,6 +18,9 @@ BYTES_MAX = 2048
 AT_ONCE = 256
 """Datagrams that are read in one go; then everything else has its turn."""
 _NETWORK_CONTROL = 0xC0  # class selector 6 (RFC 2474): before the traffic of users, where the network knows priorities
+_SO_RCVBUFFORCE = 33  # asm-generic/socket.h
+_RECEIVED_BYTES = 4 * 1024 * 1024
+"""So much may wait: a flood of what does not count leaves room for the partner's heartbeats."""
 _PRIORITY = 6  # man 7 socket: the highest that needs no privilege
 
 
@@ -35,6 +39,8 @@ class HeartbeatSocket:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
+            with contextlib.suppress(OSError):  # where it is not permitted, it stays as it is
+                self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVED_BYTES)
             if is_six:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _NETWORK_CONTROL)
             else:

@@ -1,4 +1,5 @@
-"""Connect to a real server, send, read, and ask `health.check.judge` what the bytes mean; by UDP, see `udp_probe`.
+"""Connect to a real server, send, read, and ask `health.check.judge` what the bytes mean; by UDP, see `udp_probe`; a
+web server, or by TLS, see `http_probe`.
 
 Whatever the network does is a value with a sentence. What says nothing about the real server (this router has
 no file handle left, for one) raises CannotCheck instead: a router in need must not take its servers out of
@@ -7,7 +8,6 @@ service.
 
 import asyncio
 import errno
-import os
 import socket
 import time
 from dataclasses import dataclass
@@ -26,6 +26,9 @@ from piranha.health.check import (
 )
 from piranha.health.programs import verdict_of, words_of
 from piranha.system import network_words, programs, searches
+from piranha.system.http_probe import Visit
+from piranha.system.tcp import connection_to
+from piranha.system.tls import NotReady
 from piranha.system.udp_probe import Exchange
 
 PIECE_BYTES = 16 * 1024
@@ -63,13 +66,14 @@ async def probe(check: Check, address: Address) -> Probed:
     if check.program:
         return await _by_program(check, address)
     began = time.monotonic()
-    kind = Exchange if check.protocol is Protocol.UDP else _Conversation
-    conversation = kind(check, written_endpoint(address, check.port))
+    conversation = _kind_of(check)(check, written_endpoint(address, check.port))
     try:
         async with asyncio.timeout(check.limit_s):
             verdict = await conversation.run(address)
     except TimeoutError as error:  # our limit, or the kernel's own patience, which has an errno
         verdict = conversation.late() if error.errno is None else conversation.failed(error)
+    except NotReady as problem:
+        raise CannotCheck(str(problem)) from problem
     except OSError as error:
         if error.errno in OUR_OWN_TROUBLE:
             raise CannotCheck(f"this router cannot make the check: {error.strerror}") from error
@@ -82,6 +86,12 @@ async def probe(check: Check, address: Address) -> Probed:
     )
 
 
+def _kind_of(check: Check) -> "type[_Conversation | Exchange | Visit]":
+    if check.http is not None or check.tls is not None:
+        return Visit
+    return Exchange if check.protocol is Protocol.UDP else _Conversation
+
+
 async def _by_program(check: Check, address: Address) -> Probed:
     """Have a program make the check. Raises CannotCheck where it may not, or cannot, be run."""
     words = words_of(check.program, address, check.port)
@@ -91,32 +101,6 @@ async def _by_program(check: Check, address: Address) -> Probed:
         raise CannotCheck(str(problem).rstrip(".")) from problem
     verdict = verdict_of(check, ended)
     return Probed(verdict, ended.took_s, b" ".join(words)[:TRANSCRIPT_BYTES], ended.output[:TRANSCRIPT_BYTES])
-
-
-async def connected(connection: socket.socket, place: tuple[str, int]) -> None:
-    """Return when a socket is connected to an address and port. Raises OSError.
-
-    The loop's own `sock_connect` would do; uvloop's asks the resolver first, in a thread, even for an address.
-    """
-    number = connection.connect_ex(place)
-    if number == errno.EINPROGRESS:
-        loop = asyncio.get_running_loop()
-        is_decided: asyncio.Future[None] = loop.create_future()
-        loop.add_writer(connection, _decide, is_decided)
-        try:
-            await is_decided
-        finally:
-            loop.remove_writer(connection)
-        number = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if number == errno.EAGAIN:  # Linux's word for "no free port" here, where it waits for nothing
-        number = errno.EADDRNOTAVAIL
-    if number:
-        raise OSError(number, os.strerror(number))
-
-
-def _decide(is_decided: asyncio.Future[None]) -> None:
-    if not is_decided.done():
-        is_decided.set_result(None)
 
 
 class _Conversation:
@@ -131,14 +115,7 @@ class _Conversation:
         self.received = bytearray()
 
     async def run(self, address: Address) -> Verdict:
-        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        with socket.socket(family, socket.SOCK_STREAM) as connection:
-            connection.setblocking(False)
-            place = (str(address), self._check.port)
-            await connected(connection, place)
-            if connection.getsockname()[:2] == place:
-                # Nobody listens there: the kernel happened to give us that very port, and we met ourselves.
-                raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        async with connection_to(address, self._check.port) as connection:
             self._is_connected = True
             return await self._talk(connection)
 

@@ -29,7 +29,7 @@ TABS = (
 )
 
 SEE = (
-    ("monitor.control", "MONITORING", ("monitor.control", "monitor.override", "running.", "traffic.")),
+    ("monitor.control", "MONITORING", ("monitor.control", "monitor.override", "running.", "traffic.", "last_check.")),
     ("connections.show", "CONNECTIONS", ("connections.",)),
     ("plan.show", "PLAN", ("plan.", "confirm.")),
     ("history.show_all", "HISTORY", ("history.", "restoring.")),

@@ -202,6 +202,7 @@ def _panel(template: str, refused: str = "", trouble: str = "") -> str:
         services=_services(told),
         chart_of=AddressOf("traffic.chart", "virtual", {AUTO_UPDATE: "1", "at": str(int(now // CHART_EVERY_S))}),
         traffic_of=AddressOf("traffic.show", "virtual", {}),
+        check_of=AddressOf("last_check.show", "server", {}),
         refresh_url=url_for("monitor.control", **own, **kept, **refreshed) if update.is_on else "",
         fragment_url=url_for("monitor.fragment", **own, **refreshed) if update.is_on else "",
     )

@@ -3,10 +3,11 @@
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
+from piranha.check_messages import TryRequest
 from piranha.config.edits import ExpectedPart, SetValues
 from piranha.config.expressions import expression_fault
 from piranha.messages import SaveAnswer
-from piranha.web import blocks
+from piranha.web import blocks, trying
 from piranha.web.blocks import Block
 from piranha.web.client import opened
 from piranha.web.forms import Form
@@ -14,6 +15,7 @@ from piranha.web.panels import ERASERS, SCRIPT_CONTROLS, keywords_of, script_par
 from piranha.web.places import kept
 from piranha.web.saving import Unsaved, faults_at, form_token, save, tell
 from piranha.web.texts import _
+from piranha.web.trying import Tried
 from piranha.web.virtual_servers import wanted_virtual
 
 blueprint = Blueprint("monitoring_scripts", __name__)
@@ -29,7 +31,7 @@ def _form(virtual: Block) -> Form:
     return Form(SCRIPT_CONTROLS, present)
 
 
-def _page(form: Form, virtual: Block, unsaved: Unsaved | None = None) -> str:
+def _page(form: Form, virtual: Block, unsaved: Unsaved | None = None, tried: Tried | None = None) -> str:
     part = script_part(virtual.path)
     pinned = blocks.pinned(opened().document, part)
     return render_template(
@@ -40,6 +42,8 @@ def _page(form: Form, virtual: Block, unsaved: Unsaved | None = None) -> str:
         token=form_token(pinned, unsaved),
         faults=faults_at(opened().faults, virtual.path, part.keywords),
         unsaved=unsaved,
+        tried=tried,
+        choices=trying.choices(virtual),
     )
 
 
@@ -56,7 +60,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/secure/monitoring_scripts")
 def accept() -> ResponseReturnValue:
-    """Save the panel, or erase the one value whose button was pressed."""
+    """Save the panel, erase the one value whose button was pressed, or try the checks as they are typed."""
     virtual = wanted_virtual()
     erased = request.form.get("erase", "")
     if erased in ERASERS:
@@ -67,7 +71,17 @@ def accept() -> ResponseReturnValue:
     _judge(form)
     if form.troubles:
         return _page(form, virtual), 422
+    if trying.is_asked():
+        return _try_now(form, virtual, changes)
     return _save(virtual, changes)
+
+
+def _try_now(form: Form, virtual: Block, changes: dict[str, str | None]) -> ResponseReturnValue:
+    if trouble := trying.choices(virtual).trouble:
+        return _page(form, virtual, tried=Tried(422, trouble)), 422
+    asked = TryRequest(virtual.path, request.form.get(trying.AGAINST, ""), changes)
+    tried = trying.try_now(asked, form)
+    return _page(form, virtual, tried=tried), tried.status
 
 
 def _judge(form: Form) -> None:

@@ -3,10 +3,11 @@
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from piranha.check_messages import TryRequest
 from piranha.config.edits import AddBlock, Edit, ExpectedPart, Part, RemoveBlock, RenameBlock, SetValues
 from piranha.config.fields import NEW_REAL_SERVER, ORDER, Scope
 from piranha.config.path import Step, parse_block, written
-from piranha.web import blocks, real_list
+from piranha.web import blocks, real_list, trying
 from piranha.web.blocks import REAL, Block, NoSuchBlock
 from piranha.web.client import opened
 from piranha.web.forms import NAME, Form
@@ -14,6 +15,7 @@ from piranha.web.panels import REAL_CONTROLS, keywords_of, real_part, status_par
 from piranha.web.places import in_servers, kept, list_of_real_servers
 from piranha.web.saving import Unsaved, faults_at, form_token, save, short, tell
 from piranha.web.texts import _
+from piranha.web.trying import Tried
 from piranha.web.virtual_servers import KEYWORDS as VIRTUAL_KEYWORDS
 from piranha.web.virtual_servers import wanted_virtual
 
@@ -55,7 +57,13 @@ def _form(real: Block | None) -> Form:
 
 
 def _page(
-    form: Form, virtual: Block, real: Block | None, unsaved: Unsaved | None = None, *, was_deleted: str = ""
+    form: Form,
+    virtual: Block,
+    real: Block | None,
+    unsaved: Unsaved | None = None,
+    *,
+    was_deleted: str = "",
+    tried: Tried | None = None,
 ) -> str:
     document = opened().document
     part = blocks.pinned(document, real_part(real.path) if real is not None else Part(virtual.path, ()))
@@ -69,6 +77,7 @@ def _page(
         faults=faults_at(opened().faults, real.path) if real is not None else [],
         unsaved=unsaved,
         was_deleted=was_deleted,
+        tried=tried,
         network=document.get((), "network") or "nat",
     )
 
@@ -98,12 +107,14 @@ def ask_add() -> ResponseReturnValue:
 
 @blueprint.post("/secure/real_server/add")
 def add() -> ResponseReturnValue:
-    """Append a real server. It is down until it is activated."""
+    """Append a real server, or try it before. It is down until it is activated."""
     virtual = wanted_virtual()
     form = _form(None)
     form.fill(request.form)
     changes = form.changes()
     _judge(form, virtual, None)
+    if trying.is_asked():
+        return _try_now(form, virtual, None)
     if form.troubles:
         return _page(form, virtual, None), 422
     values = {"active": NEW_REAL_SERVER["active"], **changes}
@@ -133,7 +144,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/secure/real_server")
 def accept() -> ResponseReturnValue:
-    """Save the form of one real server."""
+    """Save the form of one real server, or try it as it is typed."""
     try:
         virtual, real = _wanted()
     except NoSuchBlock as problem:
@@ -142,6 +153,8 @@ def accept() -> ResponseReturnValue:
     form.fill(request.form)
     changes = form.changes()
     _judge(form, virtual, real)
+    if trying.is_asked():
+        return _try_now(form, virtual, real)
     if form.troubles:
         return _page(form, virtual, real), 422
     name = form.typed[NAME]
@@ -163,6 +176,19 @@ def accept() -> ResponseReturnValue:
     for note in form.notes:
         flash(note, "info")
     return redirect(url_for("real_servers.show", server=path, **kept()), 303)
+
+
+def _try_now(form: Form, virtual: Block, real: Block | None) -> ResponseReturnValue:
+    """Check what is typed, as the virtual server's checks do, and show the form again."""
+    if not form.troubles_of("address") and form.typed["address"] in ("0.0.0.0", "::"):
+        form.refuse(
+            "address", _("There is nobody at %(address)s.", address=form.typed["address"]), _("Write its address.")
+        )
+    if form.troubles:
+        return _page(form, virtual, real), 422
+    values = {name: form.typed[name] or None for name in ("address", "port")}
+    tried = trying.try_now(TryRequest(virtual.path, real.path if real else "", {}, values), form)
+    return _page(form, virtual, real, tried=tried), tried.status
 
 
 def _refused(form: Form, virtual: Block, real: Block | None, answer: Unsaved) -> ResponseReturnValue:

@@ -183,7 +183,7 @@ BLOCKS = {
 """Virtual servers, each with a real server, whose own pages are looked at."""
 ABOUT_A_BLOCK = (
     *("virtual_servers.show", "virtual_servers.ask_delete", "monitoring_scripts.show"),
-    *("real_servers.show_all", "real_servers.show", "real_servers.ask_delete"),
+    *("real_servers.show_all", "real_servers.show", "real_servers.ask_delete", "last_check.show"),
 )
 OTHER_WORDS = ("connections.", "monitor.control")
 """There `server` is an address, and `virtual` leaves out the others."""

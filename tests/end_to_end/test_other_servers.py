@@ -188,8 +188,8 @@ def test_one_that_answers_something_else_is_down(router: Router, name: str, reas
 
 
 LIFE = [
-    ("nginx", "http", r'answered "HTTP/1.1 200 OK"', "connect to 127.0.0.1:{} refused"),
-    ("nginx", "page", r'answered "HTTP/1.1 200 OK"', "connect to 127.0.0.1:{} refused"),
+    ("nginx", "http", 'answered "HTTP/1.1 200 OK"', "connect to 127.0.0.1:{} refused"),
+    ("nginx", "page", 'answered "HTTP/1.1 200 OK', "connect to 127.0.0.1:{} refused"),
     ("nginx", "https", "connected to 127.0.0.1:{}", "connect to 127.0.0.1:{} refused"),
     ("vsftpd", "ftp", 'answered "220 (vsFTPd ', "connect to 127.0.0.1:{} refused"),
     ("nsd", "dns", 'answered "PI', "UDP port 127.0.0.1:{} is closed (ICMP port unreachable)"),

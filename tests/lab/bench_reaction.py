@@ -92,11 +92,16 @@ class Table:
     """The kernel's table of a router, read in its namespace without a program."""
 
     def __init__(self, host: Host) -> None:
-        with host.inside():
-            self._file = os.open("/proc/thread-self/net/ip_vs", os.O_RDONLY)
+        self._host = host
+        self._file: int | None = None
 
     def has(self, address: str) -> bool:
         """Say whether a real server is in the table with a weight."""
+        if self._file is None:
+            with self._host.inside(), contextlib.suppress(FileNotFoundError):  # until IPVS is loaded
+                self._file = os.open("/proc/thread-self/net/ip_vs", os.O_RDONLY)
+        if self._file is None:
+            return False
         os.lseek(self._file, 0, os.SEEK_SET)
         name = f"{int.from_bytes(socket.inet_aton(address), 'big'):08X}:{PORT:04X}"
         for line in os.read(self._file, 65536).decode().splitlines():
@@ -107,7 +112,8 @@ class Table:
 
     def close(self) -> None:
         """Give the file back."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
 
 
 class Ours:

@@ -122,7 +122,7 @@ def serving(lab: Topology) -> Iterator[Requests]:
 
 
 @pytest.mark.parametrize("routers", [SLOW], indirect=True)
-def test_3_10_13_an_orderly_stop_moves_at_once_and_a_return_changes_nothing(lab: Topology, routers: Pair) -> None:
+def test_scenario_7_8_an_orderly_stop_moves_at_once_and_a_return_changes_nothing(lab: Topology, routers: Pair) -> None:
     one, two = routers
     with serving(lab) as client:
         assert one.end(signal.SIGTERM) == 0
@@ -139,7 +139,7 @@ def test_3_10_13_an_orderly_stop_moves_at_once_and_a_return_changes_nothing(lab:
 
 
 @pytest.mark.parametrize("routers", [QUICK_BACK], indirect=True)
-def test_1_2_power_loss_is_a_takeover_and_the_primary_gets_it_back_without_a_failed_request(
+def test_scenario_6_power_loss_is_a_takeover_and_the_primary_gets_it_back_without_a_failed_request(
     lab: Topology, routers: Pair
 ) -> None:
     one, two = routers
@@ -237,7 +237,7 @@ def test_a_held_router_does_not_take_over_until_it_is_released(lab: Topology, ro
     until(lambda: is_active(two), 2 * DEADTIME_S, "it takes over")
 
 
-def test_a_partition_heals_to_one_owner_within_a_keepalive(lab: Topology, routers: Pair) -> None:
+def test_scenario_12_13_a_partition_heals_to_one_owner_within_a_keepalive(lab: Topology, routers: Pair) -> None:
     one, two = routers
     for each, partner in ((one, two), (two, one)):
         each.host.run("iptables-legacy", "-A", "INPUT", "-p", "udp", "-s", partner.host.address("dmz"), "-j", "DROP")

@@ -121,8 +121,11 @@ async def test_a_start_with_addresses_of_a_killed_life_goes_on_only_within_deadt
     only: Router, age: float | None, state: State
 ) -> None:
     only.addresses.has_any, only.sign.age = True, age
+    resumed = []
+    only.heart.resumed = lambda: resumed.append(list(only.hooks))
     only.heart.configured(told(ONE))
     assert only.state is state
+    assert resumed == ([[]] if state is State.ACTIVE else []), "before active_cmd would be run for it"
     assert [each.split()[0] for each in only.diary if not each.startswith("tell")] == [
         "take" if state is State.ACTIVE else "drop"
     ]

@@ -177,3 +177,16 @@ def test_a_program_needs_its_whole_path(program: str) -> None:
 
 def test_a_program_of_the_system_is_fine() -> None:
     assert _doubt("/bin/true") == ""
+
+
+async def test_a_router_that_goes_on_after_a_crash_runs_nothing_until_it_changes(hooks: Hooks, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    hooks.active_cmd, hooks.inactive_cmd = (script(tmp_path, f'echo "$1" >> {out}') + word for word in (" up", " down"))
+    hooks.resumed()
+    hooks.changed(True)
+    await hooks.end()
+    assert read(out) == []
+    hooks.changed(False)
+    hooks.changed(True)
+    await hooks.end()
+    assert read(out) == ["down", "up"]

@@ -13,7 +13,7 @@ import pytest
 
 from piranha.config.model import Address, Protocol, RealServerKey, ServiceKey
 from piranha.health.check import RECEIVED_BYTES_MAX, Check, Expectation, Match, Verdict
-from piranha.system import probes
+from piranha.system import probes, tcp
 from piranha.system.probes import CannotCheck, Probed, probe
 
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -168,7 +168,7 @@ async def test_a_connect_that_nobody_answers_ends_with_the_limit(monkeypatch: py
     async def never(*_: object) -> None:
         await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr(probes, "connected", never)
+    monkeypatch.setattr(tcp, "connected", never)
     found = await probe(check(9, None, limit_s=0.05), LOOPBACK)
     assert found.verdict == Verdict(False, "connect to 127.0.0.1:9 timed out after 0.05 s")
 
@@ -264,7 +264,7 @@ async def fails_with(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(probes, "connected", fail)
+    monkeypatch.setattr(tcp, "connected", fail)
 
 
 async def test_meeting_oneself_on_a_free_port_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +279,7 @@ async def test_meeting_oneself_on_a_free_port_is_no_server(monkeypatch: pytest.M
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(probes, "connected", connect_to_itself)
+    monkeypatch.setattr(tcp, "connected", connect_to_itself)
     found = await probe(check(port, None), LOOPBACK)
     assert found.verdict == Verdict(False, f"connect to 127.0.0.1:{port} refused")
 

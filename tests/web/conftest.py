@@ -4,6 +4,7 @@
 conflicts and edits, and it remembers who called and what.
 """
 
+import asyncio
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
@@ -18,16 +19,20 @@ from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
+from piranha.check_messages import CheckFound, LastCheck, TryAnswer, TryRequest
 from piranha.client import EngineClient
 from piranha.config.load import load
+from piranha.engine.audit import Audit
 from piranha.engine.caller import Caller
 from piranha.engine.connections import choice, limit_of
 from piranha.engine.keeper import ConfigKeeper, described
 from piranha.engine.parts import asked_of, shares
 from piranha.engine.questions import of_audit, of_events, page
+from piranha.engine.trying import Probe, Trying
 from piranha.engine.version import Version
 from piranha.errors import (
     ConfigConflict,
+    ConfigUnavailable,
     ConfirmationPending,
     EditRefused,
     EngineUnavailable,
@@ -35,6 +40,7 @@ from piranha.errors import (
     PiranhaError,
     UnsafePlan,
 )
+from piranha.health.check import Check, Verdict
 from piranha.messages import (
     AdoptRequest,
     ApplyAnswer,
@@ -92,6 +98,7 @@ from piranha.status import (
 from piranha.sync_messages import Outcome, SyncAnswer, SyncRequest
 from piranha.system import lvs_cf
 from piranha.system.boot import local_now
+from piranha.system.probes import Probed
 from piranha.system.record_files import Part
 from piranha.web import create_app
 from piranha.web.throttle import RequestRate
@@ -158,6 +165,20 @@ AT = "2026-11-23T10:30:00+00:00"
 LATER = "2026-11-23T11:30:00+00:00"
 HANDED_OVER = FailoverAnswer(True, ("handing over by command",))
 NO_PARTNER = SyncAnswer(Outcome.NO_PARTNER, "lvs.cf has no backup, so there is no partner.", "")
+SENT, ANSWER = (
+    b"GET / HTTP/1.0\r\n\r\n",
+    b'HTTP/1.0 200 OK\r\nServer: <xq-server>"\xff\x00\r\n\r\n<script>alert(1)</script>',
+)
+FOUND = CheckFound(
+    True, 'answered "HTTP/1.0 200 OK"', 0.0042, r"GET / HTTP/1.0\r\n\r\n", r"HTTP/1.0 200 OK\r\n\r\n<xq-body>"
+)
+
+
+async def answers(check: Check, address: object) -> Probed:
+    """Answer a check as a real server that tries what it can."""
+    return Probed(Verdict(True, 'answered "HTTP/1.0 <xq-reason>"'), 0.0123, check.send or b"", ANSWER)
+
+
 UNHURRIED = RequestRate(at_once=10**9)
 """The clock of most tests stands still, and some send a thousand requests."""
 
@@ -213,6 +234,8 @@ class KeeperEngine:
     samples: tuple[TrafficSample, ...] = ()
     failover: FailoverAnswer = HANDED_OVER
     sync: SyncAnswer = NO_PARTNER
+    probe: Probe = answers
+    checked: CheckFound | None = FOUND
 
     @cached_property
     def keeper(self) -> ConfigKeeper:
@@ -402,6 +425,33 @@ class KeeperClient(EngineClient):
         self._note("samples", virtual)
         name = next((each.name for each in self._status().virtual_servers if each.path == virtual), "")
         return SamplesAnswer(virtual, name, 15.0, 3600.0, AT, self.engine.samples if name else ())
+
+    def try_checks(self, request: TryRequest) -> TryAnswer:
+        self._note("try_checks", request)
+        if self.engine.refusing is not None:
+            raise self.engine.refusing
+
+        async def saved() -> Version:
+            version = self.engine.keeper.saved_version()
+            if version is None:
+                raise ConfigUnavailable("There is no lvs.cf. Create it first.")
+            return version
+
+        trying = Trying(saved, Audit(self.engine.paths.audit), self.engine.probe)
+        return asyncio.run(trying.try_checks(request, Caller(self.user, self.from_)))
+
+    def last_check(self, server: str) -> LastCheck:
+        self._note("last_check", server)
+        servers = [
+            each for virtual in self._status().virtual_servers for each in virtual.servers if each.path == server
+        ]
+        if not servers:
+            unknown = (HealthState.UNKNOWN, "", "", None, "", None, "", 0.0, 0.0)
+            return LastCheck(server, "", "", 0, *unknown, f"{server} is no real server of what runs.")
+        told, found = servers[0], self.engine.checked if servers[0].is_active else None
+        place = (server, told.name, told.address, told.port, told.health.state, told.health.since or "")
+        seen = (told.health.reason, found, AT if found else "", 2.5 if found else None)
+        return LastCheck(*place, *seen, "tcp", 6.0, 6.0, "" if told.is_active else "It is not active.")
 
     def stop(self) -> RunAnswer:
         self._note("stop")

@@ -30,6 +30,7 @@ READS = {
     "version",
     "events",
     "audit",
+    "last_check",
 }
 """The calls of the engine that change nothing."""
 
