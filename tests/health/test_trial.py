@@ -74,7 +74,7 @@ def checks(of: VirtualServer) -> list[Check | Unchecked]:
     ],
 )
 def test_it_is_the_check_that_a_save_would_make(values: Mapping[str, str | None]) -> None:
-    saved = apply_edits(load(LVS_CF).document, [SetValues(WEB, dict(values))]).text
+    saved = apply_edits(load(LVS_CF).document, [SetValues(path=WEB, values=dict(values))]).text
     assert checks(with_values(virtual(), values, present(WEB))) == checks(virtual(text=saved))
 
 
@@ -83,7 +83,7 @@ def test_it_is_the_check_that_a_save_would_make(values: Mapping[str, str | None]
 )
 def test_the_same_for_a_real_server(values: Mapping[str, str | None]) -> None:
     for place, path in enumerate((A, "virtual[web].server[b]")):
-        saved = apply_edits(load(LVS_CF).document, [SetValues(path, dict(values))]).text
+        saved = apply_edits(load(LVS_CF).document, [SetValues(path=path, values=dict(values))]).text
         made = with_server_values(virtual(), virtual().servers[place], values, present(path))
         assert check_of(virtual(), made) == checks(virtual(text=saved))[place]
 

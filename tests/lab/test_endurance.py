@@ -27,7 +27,7 @@ EACH, WARM = 50_000, 2_000
 RHYTHM_S = 0.15
 """How much later than due a heartbeat may be, besides the time for which the kernel stood still."""
 GROWS_KIB = 512
-BUSY_S = 20.0
+BUSY_S = 10.0
 
 
 @dataclass(frozen=True)
