@@ -92,6 +92,21 @@ bench-gui: $(VENV)/test.stamp ## every page of the GUI with 20,000 real servers 
 bench-kernel: $(VENV)/test.stamp ## programming and reading the kernel's table beside ipvsadm, in one lab kernel
 	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_kernel $(ARGS)
 
+.PHONY: bench-health
+bench-health: $(VENV)/test.stamp ## what a check costs, alone with up to 20,000 real servers, and in the lab beside keepalived
+	@.ci/part "Debian packages" 180 .ci/apt-install
+	@status=0; $(BIN)/python -m tests.bench_health $(ARGS) || status=1; \
+	$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_health || status=1; exit $$status
+
+.PHONY: bench-reaction
+bench-reaction: $(VENV)/test.stamp ## how soon the death of a real server is noticed, beside keepalived; ARGS=8 for fewer
+	@.ci/part "Debian packages" 180 .ci/apt-install
+	@$(BIN)/python -m tests.lab.boot $(BIN)/python -m tests.lab.bench_reaction $(ARGS)
+
+.PHONY: bench-rhythm
+bench-rhythm: $(VENV)/test.stamp ## heartbeats and the API while 3,000 checks a second are made; ARGS="20 1000" for less
+	@$(BIN)/python -m tests.bench_rhythm $(ARGS)
+
 .PHONY: bench-failover
 bench-failover: $(VENV)/test.stamp ## how long nobody serves at a failover, beside keepalived; ARGS="5 power" for less
 	@.ci/part "Debian packages" 180 .ci/apt-install

@@ -61,7 +61,8 @@ class TriedServer:
 
 @dataclass(frozen=True, slots=True)
 class TryAnswer:
-    """What a try found; nothing else came of it. `how`: how was asked, "tcp", "udp" or "program".
+    """What a try found; nothing else came of it. `how`: how was asked, "tcp", "udp", "program",
+    or as piranha.toml says, "http", "https" or "tls"; "" : nobody was.
 
     `limit_s`: how long each check could take, `timeout_s` what lvs.cf would allow. `servers_in_all`: how many real
     servers the virtual server has, where all were meant.
@@ -87,8 +88,8 @@ class LastCheck:
     """How the last check of a real server went. `name` "": it is not in what runs.
 
     `state`, `since` and `reason` are its health. `found` None: it was not checked yet. `at` is when the check ended,
-    ISO 8601, `age_s` seconds ago. `how` is "tcp", "udp" or "program" ("": it is not checked), `limit_s` how long it
-    may take, `interval_s` from the beginning of one to the next. `problem`: why it is not checked, "" if it is.
+    ISO 8601, `age_s` seconds ago. `how` is as in TryAnswer ("": it is not checked), `limit_s` how long it may take,
+    `interval_s` from the beginning of one to the next. `problem`: why it is not checked, "" if it is.
     """
 
     server: str

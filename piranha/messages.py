@@ -357,8 +357,8 @@ class Refusal:
     """The body of every answer that is not a success.
 
     `code` is one of "conflict", "edit_refused", "unavailable", "unsafe", "confirmation_pending", "nothing_pending",
-    "not_permitted", "busy", "bad_request", "not_found", "internal". For a conflict `part` and `current_text` say what stands
-    there now; for a refused edit `part` is the block's path and `keyword` the keyword.
+    "not_permitted", "busy", "bad_request", "not_found", "internal". For a conflict `part` and `current_text` say what
+    stands there now; for a refused edit `part` is the block's path and `keyword` the keyword.
     """
 
     code: str

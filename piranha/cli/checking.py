@@ -15,7 +15,7 @@ from piranha.config.load import Loaded, load, strict
 from piranha.config.model import HostName
 from piranha.errors import ConfigSyntaxError, ConfigUnavailable
 from piranha.paths import Paths
-from piranha.system import piranha_toml
+from piranha.system import authority_files, piranha_toml
 from piranha.system.outside import answers_to
 
 if TYPE_CHECKING:
@@ -102,7 +102,13 @@ def _checked_extensions(paths: Paths, loaded: Loaded | None) -> list[Checked]:
         told = piranha_toml.load(paths, beside, virtuals)
     except ConfigUnavailable as error:
         return [Checked(str(paths.piranha_toml), str(error), ())]
-    return [] if told is None else [Checked(str(paths.piranha_toml), "", told.faults)]
+    if told is None:
+        return []
+    faults = told.faults
+    if told.checks.kinds:
+        raw = piranha_toml.bytes_of(paths) or b""
+        faults = in_file_order((*faults, *authority_files.faults_of(paths, raw, told.checks.kinds)))
+    return [Checked(str(paths.piranha_toml), "", faults)]
 
 
 def _with_outside(report: list[Checked]) -> list[Checked]:

@@ -62,7 +62,7 @@ class Wanted:
     @property
     def is_conversation(self) -> bool:
         """Say whether the options say what is sent and expected."""
-        return not (self.send is self.expect is self.uses_regex is None)
+        return any(each is not None for each in (self.send, self.expect, self.uses_regex))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ Editing     `edits` are what a person wants; `editing` does them with `line_edit
             bytes), and proves them with `content`; `canonical` is the whole file anew
 Comparing   `diffs`, `changes` (in sentences), `side_effects`, `rollback`, `nearest`
 Applying    `unconfirmed`: what becomes of an Apply that nobody confirmed
-piranha.toml  `extensions` is the door; its tables: `gui_settings`, `failover_settings`, `sync_settings`, read with
-            `toml_text` and `toml_values`; what both routers share of it: `shared_part`
+piranha.toml  `extensions` is the door; its tables: `gui_settings`, `failover_settings`, `sync_settings`,
+            `health_settings` (with `check_kinds`), read with `toml_text` and `toml_values`; what both routers share of
+            it: `shared_part`
 Pages       `manual_page` is lvs.cf(5), with `manual_words` and `roff`; `fault_page` is docs/faults.md
 """

@@ -169,6 +169,10 @@ def read_kinds(text: TomlText, told: object, virtuals: Sequence[VirtualServer] |
 
 def _read_one(text: TomlText, name: str, table: Any) -> CheckKind | None:
     where, faults_before = f"{VIRTUAL}.{name}", len(text.faults)
+    if not isinstance(table, dict):
+        message, advice = f"The check of {quoted(name)} is no table.", f"Write [{VIRTUAL}.NAME] on its own line."
+        text.note(Severity.ERROR, "toml-value", VIRTUAL, name, "", message, advice)
+        return None
     settings = text.settings({where: table}, where, KIND_KEYS)
     if any(fault.severity is Severity.ERROR for fault in text.faults[faults_before:]):
         return None
@@ -188,8 +192,9 @@ def _read_one(text: TomlText, name: str, table: Any) -> CheckKind | None:
 def _look_beside(text: TomlText, name: str, known: Mapping[str, VirtualServer]) -> None:
     if name not in known:
         message = f"lvs.cf has no virtual server {quoted(name)}; its check does nothing."
-        choices = f"It has {', '.join(list(known)[:20])}." if known else "Take it out, or add the virtual server."
-        text.note(Severity.WARNING, "toml-unknown", VIRTUAL, name, name, message, choices)
+        names = ", ".join(map(shown, list(known)[:20]))
+        advice = f"It has {names}." if names else "Take it out, or add the virtual server."
+        text.note(Severity.WARNING, "toml-unknown", VIRTUAL, name, name, message, advice)
     elif known[name].protocol is Protocol.UDP:
         message = f"The virtual server {quoted(name)} is one of UDP; its check here does nothing."
         advice = "Set send and expect in lvs.cf, or a send_program."

@@ -18,6 +18,8 @@ from piranha.system.probes import CannotCheck, Probed
 
 IDLE_S = 30.0
 """So long it waits for another try."""
+PATIENCE_S = 8.0
+"""So long it may take to begin, and to be replaced where it dies."""
 
 Hire = Callable[[Callable[[Outcome], None]], Workers]
 
@@ -34,10 +36,13 @@ def hire_for(paths: Paths) -> Hire:
 class Errands:
     """Made inside a TaskGroup that owns the nanny. `hire` makes one that tells what it found."""
 
-    def __init__(self, group: asyncio.TaskGroup, hire: Hire, *, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, group: asyncio.TaskGroup, hire: Hire, *, idle_s: float = IDLE_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self._group = group
         self._hire = hire
         self._idle_s = idle_s
+        self._patience_s = patience_s
         self._workers: Workers | None = None
         self._task: asyncio.Task[None] | None = None
         self._leaving: asyncio.TimerHandle | None = None
@@ -51,7 +56,10 @@ class Errands:
         outcome = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             workers.order([Order(number, check, address)])
-            came: Outcome = await outcome
+            async with asyncio.timeout(check.limit_s + self._patience_s):
+                came: Outcome = await outcome
+        except TimeoutError:
+            raise CannotCheck(" ".join(workers.troubles) or "the nanny that makes tries does not answer") from None
         finally:
             del self._waiting[number]
             workers.drop([number])

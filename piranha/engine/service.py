@@ -126,7 +126,7 @@ class Engine:
             keeper, self._confirming, self._changing, self.events, self.audit, lambda: self._applying.version
         )
         self.syncing = Syncing(keeper, self.receiving, self.events, self.audit)
-        self.trying = Trying(self._applying.saved_version, self.audit)
+        self.trying = Trying(self._applying.saved_version, self.audit, lambda: balancer.weighing.read_settings())
         self._telling = Telling(
             keeper,
             balancer,

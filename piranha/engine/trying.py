@@ -19,6 +19,7 @@ from piranha.check_messages import (
     TryAnswer,
     TryRequest,
 )
+from piranha.config.check_kinds import name_of
 from piranha.config.model import Address, Cluster, Host, HostName, RealServer, RealServerKey, VirtualServer
 from piranha.config.outside import NameAnswer, NameTrouble, chosen
 from piranha.config.path import parse_block
@@ -26,8 +27,10 @@ from piranha.engine.audit import Audit
 from piranha.engine.caller import Caller
 from piranha.engine.nanny import Nanny
 from piranha.engine.version import Version
+from piranha.engine.weighing import HealthSettings
 from piranha.errors import Busy, EditRefused
 from piranha.health.check import Check, Unchecked, check_of
+from piranha.health.kinds import of_kind
 from piranha.health.trial import unsaved_server, with_server_values, with_values
 from piranha.status import HealthState
 from piranha.system import outside, probes
@@ -54,12 +57,19 @@ class _Asked:
 
 
 class Trying:
-    """`saved_version` returns lvs.cf as it is saved, `probe` makes one check."""
+    """`saved_version` returns lvs.cf as it is saved, `read_settings` what piranha.toml says of checks; it may raise
+    ConfigUnavailable. `probe` makes one check.
+    """
 
     def __init__(
-        self, saved_version: Callable[[], Awaitable[Version]], audit: Audit, probe: Probe = probes.probe
+        self,
+        saved_version: Callable[[], Awaitable[Version]],
+        audit: Audit,
+        read_settings: Callable[[], HealthSettings] = HealthSettings,
+        probe: Probe = probes.probe,
     ) -> None:
         self.probe = probe
+        self._read_settings = read_settings
         self._saved_version = saved_version
         self._audit = audit
         self._under_way = 0
@@ -78,7 +88,8 @@ class Trying:
             # Nothing is changed, so a disk that refuses the audit stops no try.
             async with self._audit.entry("try_checks", caller, about[:200], must_go_on=True) as told:
                 virtual, servers = _meant(await self._saved_version(), request)
-                asked = [_Asked(each, _limited(check_of(virtual, each))) for each in servers[:TRIED_SERVERS_MAX]]
+                settings = await asyncio.to_thread(self._read_settings)
+                asked = [_Asked(each, _check(virtual, each, settings)) for each in servers[:TRIED_SERVERS_MAX]]
                 told.reason = _described(asked)
                 answer = _answer(request, virtual, asked, await self._all(asked), len(servers))
                 good = sum(each.found is not None and each.found.is_good for each in answer.servers)
@@ -145,8 +156,22 @@ def _meant(version: Version, request: TryRequest) -> tuple[VirtualServer, Sequen
     return virtual, (with_server_values(virtual, server, values, lambda keyword: document.get(inside, keyword)),)
 
 
-def _limited(check: Check | Unchecked) -> Check | Unchecked:
-    return replace(check, limit_s=min(check.limit_s, TRY_LIMIT_S)) if isinstance(check, Check) else check
+def _check(virtual: VirtualServer, server: RealServer, settings: HealthSettings) -> Check | Unchecked:
+    """Return the check as an Apply would have it made, within the time of a try."""
+    check = check_of(virtual, server)
+    if isinstance(check, Unchecked):
+        return check
+    check = of_kind(check, settings.checks.kinds.get(name_of(virtual)), settings.authorities)
+    return replace(check, limit_s=min(check.limit_s, TRY_LIMIT_S))
+
+
+def _how(check: Check) -> str:
+    """Return in a word how a check asks."""
+    if check.program:
+        return "program"
+    if check.http is not None:
+        return "http" if check.tls is None else "https"
+    return str(check.protocol) if check.tls is None else "tls"
 
 
 def _described(asked: Sequence[_Asked]) -> str:
@@ -157,8 +182,8 @@ def _described(asked: Sequence[_Asked]) -> str:
         count = f"{check.address} port {check.port}"
     if check is None:
         return f"{count}, which cannot be checked"
-    how = f"{check.program[0].decode(errors='replace')!r:.80} for " if check.program else f"{check.protocol} to "
-    return how + count
+    program = f"{check.program[0].decode(errors='replace')!r:.80} for " if check.program else f"{_how(check)} to "
+    return program + count
 
 
 def _address(host: Host, answers: Mapping[HostName, NameAnswer]) -> Address | str:
@@ -191,7 +216,7 @@ def _answer(
         for each, came in zip(asked, found, strict=True)
     )
     timeout_s = float(max(0, virtual.timeout_s))
-    how = "program" if virtual.send_program else str(virtual.protocol)
+    how = next((_how(each.check) for each in asked if isinstance(each.check, Check)), "")
     return TryAnswer(request.virtual, how, min(timeout_s, TRY_LIMIT_S), timeout_s, servers, in_all)
 
 
@@ -247,7 +272,7 @@ def last_check(cluster: Cluster, nanny: Nanny, path: str) -> LastCheck:
         found=None if probed is None else told_of(probed),
         at="" if ended is None else wall_at(ended),
         age_s=None if ended is None else max(0.0, monotonic() - ended),
-        how="program" if check.program else str(check.protocol),
+        how=_how(check),
         limit_s=check.limit_s,
         interval_s=check.interval_s,
     )

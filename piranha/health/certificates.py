@@ -13,6 +13,7 @@ DAY_S = 86_400
 NAMES_SHOWN = 5
 NAME_LETTERS = 100
 
+
 AlternativeName = tuple[str, str]
 """As Python's ssl tells it: ("DNS", "www.example.com") or ("IP Address", "192.0.2.1")."""
 
@@ -38,10 +39,11 @@ def name_fault(endpoint: str, tls: Tls, told: Sequence[AlternativeName]) -> str:
     return f"certificate of {endpoint} is for another name: {shown}{more}, expected {tls.name}"
 
 
-def warning(tls: Tls, left_s: float) -> str:
-    """Return what is said of a certificate that is good for so many seconds more, "" if nothing."""
-    if left_s >= tls.warn_days * DAY_S:
+def warning(tls: Tls, ends: float | None, now: float) -> str:
+    """Return what is said of a certificate that is good and ends then, "" if nothing. Both are wall-clock seconds."""
+    if ends is None or ends - now >= tls.warn_days * DAY_S:
         return ""
+    left_s = ends - now
     days = int(left_s // DAY_S)
     when = f"in {days} day{'s' if days != 1 else ''}" if days else "today"
     return f"; its certificate ends {when}"

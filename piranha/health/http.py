@@ -77,9 +77,9 @@ class Answer:
         if not self._total:
             return Verdict(False, f"{why} before anything was received")
         if not self._status:
-            return Verdict(False, f"{why} after {excerpt(bytes(self._unread))}, before the status of HTTP was complete")
+            return Verdict(False, f"{why}; all that came is {excerpt(bytes(self._unread))}")
         if self._at is _At.HEADERS:
-            return Verdict(False, f"HTTP {self._status}, but {why} before the headers were complete")
+            return Verdict(False, f"HTTP {self._status}, but {why}; its headers were not complete")
         if ended and self._at is _At.BODY and self._left is None:
             return self._without_it()
         return Verdict(False, f"{self._without_it().reason}; {why}")

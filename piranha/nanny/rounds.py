@@ -26,7 +26,9 @@ from piranha.system.probes import CannotCheck, Probed, probe
 log = logging.getLogger("piranha.nanny")
 
 SPREAD = 0.1
-"""The first pause is shorter by up to this part of the interval: checks begun together drift apart."""
+"""The first pause is shorter by up to this part of the interval: checks begun together drift apart ..."""
+SPREAD_WHOLE = 500
+"""... by up to the whole of it where there are so many: the rhythm is even then, and none waits for the others."""
 STALL_S = 1.0
 """A check that took this much longer than its limit shows that this router stood still, not the server."""
 BURST = 64
@@ -166,10 +168,13 @@ class Rounds:
 
     def order(self, orders: Iterable[Order]) -> None:
         """Make these checks from now on."""
-        for order in orders:
-            one = self._rounds[order.number] = _Round(order, str(order.check.key))
+        ones = [_Round(order, str(order.check.key)) for order in orders]
+        self._rounds |= {one.order.number: one for one in ones}
+        part = min(1.0, max(SPREAD, len(self._rounds) / SPREAD_WHOLE))
+        for one in ones:
+            order = one.order
             if order.due is None:
-                one.spread_s = order.check.interval_s * SPREAD * (zlib.crc32(one.name.encode()) / 2**32)
+                one.spread_s = order.check.interval_s * part * (zlib.crc32(one.name.encode()) / 2**32)
             self._plan(one, self._clock() if order.due is None else order.due)
         self._arm()
 

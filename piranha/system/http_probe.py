@@ -9,7 +9,7 @@ from piranha.health.check import Check, Verdict
 from piranha.health.http import Answer
 from piranha.system import network_words
 from piranha.system.tcp import connection_to
-from piranha.system.tls import PIECE_BYTES, Handshake, TlsChannel
+from piranha.system.tls import PIECE_BYTES, Handshake, TlsChannel, context_of
 
 KEPT_BYTES = 1024
 """So much of an answer is kept to be shown."""
@@ -41,15 +41,16 @@ class Visit:
     async def run(self, address: Address) -> Verdict:
         """Connect, shake hands, ask, and read until the verdict is certain. Raises OSError, NotReady."""
         tls = self._check.tls
+        context = None if tls is None else context_of(tls)  # what this router lacks is nobody's connection
         async with connection_to(address, self._check.port) as connection:
-            if tls is None:
+            if tls is None or context is None:
                 loop = asyncio.get_running_loop()
                 return await self._ask(
                     lambda data: loop.sock_sendall(connection, data),
                     lambda: loop.sock_recv(connection, PIECE_BYTES),
                 )
             self._at = _At.SHAKING_HANDS
-            channel = TlsChannel(connection, tls, self._endpoint)
+            channel = TlsChannel(connection, tls, context, self._endpoint)
             try:
                 self._remark = await channel.shake_hands()
                 verdict = await self._ask(channel.send, channel.receive)

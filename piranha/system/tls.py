@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
@@ -33,6 +34,8 @@ SYSTEM_FILES = (
 _EXPIRED, _NOT_YET_VALID = 10, 9
 """X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID."""
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 _T = TypeVar("_T")
 
 
@@ -44,19 +47,25 @@ class Handshake(Exception):
     """There is no TLS with this real server, or not with the right one; the sentence says why."""
 
 
-class TlsChannel:
-    """One TLS connection over a socket that is connected and does not block. `endpoint` names the real server."""
+def context_of(tls: Tls) -> ssl.SSLContext:
+    """Return what OpenSSL needs for a connection. Raises NotReady."""
+    if tls.trouble:
+        raise NotReady(tls.trouble)
+    return _context(tls.verifies, tls.authorities, tls.authorities_file)
 
-    def __init__(self, connection: socket.socket, tls: Tls, endpoint: str) -> None:
-        """Raises NotReady."""
-        if tls.trouble:
-            raise NotReady(tls.trouble)
+
+class TlsChannel:
+    """One TLS connection over a socket that is connected and does not block.
+
+    `context` is that of `context_of`; `endpoint` names the real server.
+    """
+
+    def __init__(self, connection: socket.socket, tls: Tls, context: ssl.SSLContext, endpoint: str) -> None:
         self._connection = connection
         self._tls = tls
         self._endpoint = endpoint
         self._raw = 0
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context = _context(tls.verifies, tls.authorities, tls.authorities_file)
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name_to_ask(tls))
 
     async def shake_hands(self) -> str:
@@ -75,7 +84,7 @@ class TlsChannel:
         )
         if fault:
             raise Handshake(fault)
-        return warning(self._tls, ssl.cert_time_to_seconds(str(told["notAfter"])) - time.time())
+        return warning(self._tls, end_of(str(told.get("notAfter", ""))), time.time())
 
     async def send(self, data: bytes) -> None:
         """Send all of it. Raises Handshake, OSError."""
@@ -105,7 +114,10 @@ class TlsChannel:
             pass
 
     async def _done(self, step: Callable[[], _T]) -> _T:
-        """Return what a step of OpenSSL returns; the network gives it what it needs. Raises ssl.SSLError, OSError."""
+        """Return what a step of OpenSSL returns; the network gives it what it needs.
+
+        Raises ssl.SSLError of OpenSSL, OSError of the network, and Handshake where that gives too much.
+        """
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -119,7 +131,7 @@ class TlsChannel:
                 await self._flush()
                 return result
             if self._raw >= RAW_MAX:
-                raise ssl.SSLError(f"more than {RAW_MAX} bytes")
+                raise Handshake(f"TLS failed: more than {RAW_MAX} bytes came")
             piece = await loop.sock_recv(self._connection, PIECE_BYTES)
             self._raw += len(piece)
             if piece:
@@ -145,7 +157,7 @@ def _context(verifies: bool, authorities: bytes, authorities_file: str) -> ssl.S
         context.verify_mode = ssl.CERT_NONE
     elif authorities_file:
         try:
-            context.load_verify_locations(cadata=authorities.decode("ascii", "replace"))
+            context.load_verify_locations(cadata=authorities.decode("ascii", "ignore"))
         except (ssl.SSLError, ValueError) as problem:
             raise NotReady(f"{authorities_file} has no certificates in PEM that can be read") from problem
     else:
@@ -162,9 +174,21 @@ def _load_system_authorities(context: ssl.SSLContext) -> None:
             continue
         if context.cert_store_stats()["x509_ca"]:
             return
-    raise NotReady(
-        "this router's system has no certificates of authorities (ca-certificates); set ca_file or install them"
-    )
+    raise NotReady("this router has no certificates of authorities; install ca-certificates, or set ca_file")
+
+
+def end_of(told: str) -> float | None:
+    """Return when a certificate ends, wall-clock seconds, as OpenSSL tells it: `Jan  5 09:34:43 2028 GMT`.
+
+    Not by strptime, which loads a module when it is first used: who makes checks can read no files of ours by then.
+    """
+    try:
+        month, day, clock, year, zone = told.split()
+        hour, minute, second = map(int, clock.split(":"))
+        when = datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return when.timestamp() if zone == "GMT" else None
 
 
 def _untrusted(problem: ssl.SSLCertVerificationError) -> str:
@@ -178,7 +202,7 @@ def _untrusted(problem: ssl.SSLCertVerificationError) -> str:
 def _words_of(problem: ssl.SSLError) -> str:
     if isinstance(problem, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the server closed the connection"
-    reason = (problem.reason or "").lower().replace("_", " ")
+    reason = (getattr(problem, "reason", None) or "").lower().replace("_", " ")
     if reason in ("wrong version number", "http request", "packet length too long"):
         return f"the server does not speak TLS there ({reason})"
     return reason or str(problem)

@@ -18,12 +18,14 @@ from piranha.web.texts import _
 BUTTON = "try"
 """The name of the button; with any other one the form is saved."""
 AGAINST = "against"
+BY_TOML = ("http", "https", "tls")
+"""How a server is asked where piranha.toml says it, whatever stands in lvs.cf."""
 _STEP = re.compile(r"\\\\|\\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What one check did, as a page shows it: a line of the answer on a line, spelled as in lvs.cf. "": nothing."""
+    """What one check did, as a page shows it: spelled as in lvs.cf, and a line of it on a line. "": nothing."""
 
     sent: str
     received: str
@@ -79,7 +81,7 @@ def is_asked() -> bool:
 
 
 def choices(virtual: Block) -> Choices:
-    """Return against which real servers of a virtual server a check may be tried: the first ones by name, or all."""
+    """Return against which real servers of a virtual server a check may be tried: all, or one of the first."""
     there = paths_inside(opened().document, virtual.steps, "server")
     offered = there[:TRIED_SERVERS_MAX]
     chosen = request.form.get(AGAINST, "")
@@ -128,6 +130,9 @@ def _told(answer: TryAnswer) -> Tried:
                 count=f"{answer.servers_in_all:,}",
             )
         )
+    if answer.how in BY_TOML:
+        words = _("piranha.toml has it checked by %(how)s: Send, Expect and Sending Program are not used.")
+        notes.append(words % {"how": answer.how.upper()})
     if answer.limit_s < answer.timeout_s:
         notes.append(
             _(

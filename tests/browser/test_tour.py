@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from piranha.errors import Busy
 from piranha.monitoring import FailoverAnswer
 from piranha.status import RunState
 from piranha.sync_messages import CopyState, Outcome, SyncAnswer
@@ -107,6 +108,30 @@ def sent_wrong(gui: FullGui, tour: Tour) -> None:
         tour.look(f"asked {re.sub(r'[^a-z0-9]+', ' ', address[8:])}"[:60], SHORT)
 
 
+def tried(gui: FullGui, tour: Tour) -> None:
+    """Try checks before they are saved: against several, one, one that is not there yet; and be refused."""
+    tour.open("/secure/monitoring_scripts?virtual=virtual%5BHTTP%5D")
+    tour.tab.get_by_label("Send:", exact=True).fill("quit")
+    assert tour.press("Try now") == 200
+    tour.tab.locator("details:has(pre)").first.evaluate("each => each.open = true")
+    tour.look("tried all", LOOKS)
+    tour.open("/secure/real_server?server=virtual%5BHTTP%5D.server%5Bweb1%5D")
+    assert tour.press("Try now") == 200
+    tour.look("tried one", LOOKS)
+    tour.open("/secure/real_server/add?virtual=virtual%5BHTTP%5D")
+    assert tour.press("Try now") == 422
+    tour.look("tried nobody", SHORT)
+    tour.tab.get_by_label("Address:", exact=True).fill("10.0.0.77")
+    gui.engine.refusing = Busy("2 tries are under way, and there are never more. Try again in a moment.")
+    assert tour.press("Try now") == 429
+    tour.look("tried too often", SHORT)
+    gui.engine.refusing, gui.engine.checked = None, None
+    tour.open("/secure/check?server=virtual%5BHTTP%5D.server%5Bweb2%5D")
+    tour.look("last check not yet", SHORT)
+    tour.open("/secure/control?virtual=virtual%5BHTTP%5D")
+    tour.look("one virtual server", SHORT)
+
+
 def waiting(gui: FullGui, tour: Tour) -> None:
     """Let an Apply wait for its confirmation, and be taken back."""
     tour.open("/secure/plan")
@@ -198,7 +223,7 @@ def strange_form(gui: FullGui, tour: Tour) -> None:
 
 @pytest.mark.parametrize(
     "situation",
-    [sent_wrong, waiting, silent_engine, pair_in_trouble, stopped, nothing_yet, strange_form],
+    [sent_wrong, tried, waiting, silent_engine, pair_in_trouble, stopped, nothing_yet, strange_form],
     ids=lambda each: each.__name__,
 )
 def test_what_a_page_says_when_something_is_unusual(

@@ -120,6 +120,24 @@ def test_piranha_toml_is_checked_beside_it_and_whether_both_fit_together(tmp_pat
     assert f"{paths.piranha_toml}:4:9: error: " in done.output
 
 
+def test_a_check_of_another_kind_is_looked_at_beside_the_virtual_servers(tmp_path):
+    paths = Paths(tmp_path)
+    paths.lvs_cf.parent.mkdir(parents=True)
+    paths.lvs_cf.write_text("virtual web {\nactive = 0\n}\n")
+    paths.piranha_toml.write_text("[checks.virtual.web]\nkind = 'tls'\n[checks.virtual.wbe]\nkind = 'tls'\n")
+    done = run(root=tmp_path)
+    assert f'{paths.piranha_toml}:3:1: warning: lvs.cf has no virtual server "wbe"' in done.output
+    assert f"{paths.piranha_toml}: 1 warning" in done.output and done.exit_code == 0
+    paths.piranha_toml.write_text("[checks.virtual.web]\nkind = 'tls'\nca_file = '/our.pem'\n")
+    done = run(root=tmp_path)
+    assert f"{paths.piranha_toml}:3:12: warning: {tmp_path}/our.pem cannot be read: there is no" in done.output
+    (tmp_path / "our.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert f"{paths.piranha_toml}: no faults" in run(root=tmp_path).output
+    paths.piranha_toml.write_text("[checks.virtual.web]\nkind = 'tls'\nverify = 1\n")
+    done = run(root=tmp_path)
+    assert f"{paths.piranha_toml}:3:10: error: " in done.output and done.exit_code == 1
+
+
 def test_a_dash_is_standard_input():
     result = run("-", stdin=b"keepalive = five\n")
     assert result.exit_code == 1 and "<stdin>:1:13: error: " in result.output

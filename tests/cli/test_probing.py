@@ -10,6 +10,7 @@ import pytest
 
 from piranha.cli import probing
 from piranha.config.outside import NameTrouble
+from piranha.paths import Paths
 from tests.cli.conftest import Run
 
 LVS_CF = """\
@@ -187,6 +188,33 @@ def test_what_cannot_be_checked_says_why(
     assert done.code == 1 and "virtual[bare] has no real server." in done.err
     done = run("probe", "--file", file, "virtual[fpt]")
     assert done.code == 1 and "virtual[ftp]" in done.err
+
+
+def test_the_checks_of_piranha_toml_are_made_unless_the_options_say_another_one(
+    run: Run, ftp: Callable[..., FtpServer], lvs_cf: Callable[[int], Path], tmp_path: Path
+) -> None:
+    web = ftp(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+    file = lvs_cf(web.port)
+    toml = Paths(tmp_path / "root").piranha_toml
+    toml.parent.mkdir(parents=True, exist_ok=True)
+    toml.write_text('[checks.virtual.ftp]\nkind = "http"\npath = "/up"\nhost = "www.example.com"\n')
+    words = ("probe", "--file", file, "virtual[ftp].server[files]")
+    done = run(*words)
+    assert done.code == 1, done
+    assert done.out.startswith(f"virtual[ftp].server[files]  http 127.0.0.1:{web.port}\n")
+    assert 'sent      "GET /up HTTP/1.1\\r\\nHost: www.example.com\\r\\n' in done.out
+    assert done.out.rstrip().endswith("HTTP 503, expected 200-299")
+    assert run(*words, "--send", "", "--expect", "HTTP").code == 0
+    toml.write_text('[checks.virtual.ftp]\nkind = "https"\nca_file = "/none.pem"\n')
+    done = run(*words)
+    assert done.code == 1 and "NOT CHECKED: " in done.out and "none.pem cannot be read" in done.out
+    toml.write_text('[checks.virtual.ftp]\nkind = "https"\nverify = false\n')
+    done = run(*words, "--timeout", "1")
+    assert done.code == 1 and f"  https 127.0.0.1:{web.port}\n" in done.out and "TLS handshake failed: " in done.out
+    toml.unlink()
+    toml.mkdir()
+    done = run(*words)
+    assert done.code == 0 and "piranha.toml cannot be read" in done.err and "  tcp 127.0.0.1" in done.out
 
 
 @pytest.mark.parametrize(

@@ -133,3 +133,27 @@ def test_only_names_that_are_in_force_are_looked_up(monkeypatch):
     text = NAMED.replace("b.example\n         active = 1", "b.example\n         active = 0")
     run("--ipvsadm", "--resolve", "-", stdin=text.encode())
     assert asked == [{"a.example"}]
+
+
+def test_the_checks_of_piranha_toml_are_shown_with_the_lvs_cf_of_this_machine(tmp_path):
+    paths = Paths(tmp_path)
+    paths.lvs_cf.parent.mkdir(parents=True)
+    paths.lvs_cf.write_text(NAMED + "virtual dns {\nport = 53\nprotocol = udp\n}\n")
+    assert "checked as a web server" in run(root=tmp_path).stdout
+    paths.piranha_toml.write_text(
+        '[checks.virtual.web]\nkind = "https"\npath = "/health"\nhost = "www.example.com"\nexpect = "OK"\n'
+        '[checks.virtual.dns]\nkind = "tls"\n'
+    )
+    shown = run(root=tmp_path).stdout
+    assert max(map(len, shown.splitlines()[1:])) <= 80
+    words = " ".join(shown.split())
+    assert "checked as piranha.toml says: https, path /health, host www.example.com, status 200-299, " in words
+    assert 'expect "OK", trusted by the system, for www.example.com' in words
+    assert words.count("checked as") == 1
+    # Another file has nothing to do with it.
+    assert "checked as a web server" in run(str(paths.lvs_cf), root=tmp_path).stdout
+    paths.piranha_toml.unlink()
+    paths.piranha_toml.mkdir()
+    result = run(root=tmp_path)
+    assert result.exit_code == 0 and "piranha.toml cannot be read" in result.stderr
+    assert "checked as a web server" in result.stdout

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from piranha.config.check_kinds import KIND_KEYS, CheckKind, name_of
 from piranha.config.extensions import read
 from piranha.config.failover_settings import FAILOVER_KEYS, FailoverSettings
 from piranha.config.faults import Severity
@@ -18,6 +19,7 @@ from piranha.config.health_settings import (
     CheckSettings,
     WeightSettings,
 )
+from piranha.config.load import load
 from piranha.config.sync_settings import SYNC_KEYS, SyncSettings, host_of
 from piranha.config.toml_values import ValueProblem
 from piranha.health.load import Formula
@@ -66,6 +68,33 @@ FAULTS = [
     ("[checks]\nrise = 1001", 2, 8, "error", "from 0 to 1000"),
     ("[checks]\nfall = true", 2, 8, "error", "from 1 to 1000"),
     ("[checks]\nrises = 2", 2, 1, "warning", "Did you mean rise?"),
+    ("[checks]\nvirtual = 2", 2, 1, "error", "virtual is no table"),
+    ("[checks.virtul.web]\nkind = 'tls'", 1, 1, "warning", "Did you mean virtual?"),
+    ('[checks.virtual]\nweb = "https"', 2, 1, "error", "no table"),
+    ("[checks.virtual.web]\npath = '/'", 1, 1, "error", 'Write kind = "tls" or "http" or "https".'),
+    ("[checks.virtual.web]\nkind = 'ftp'", 2, 9, "error", '"tls" or "http" or "https"'),
+    ("[checks.virtual.web]\nkind = 'tls'\npath = '/'", 3, 1, "warning", 'path does nothing with kind = "tls"'),
+    ("[checks.virtual.web]\nkind = 'http'\nverify = false", 3, 1, "warning", "another kind"),
+    ("[checks.virtual.web]\nkind = 'https'\nverfy = false", 3, 1, "warning", "Did you mean verify?"),
+    ("[checks.virtual.web]\nkind = 'https'\nverify = 0", 3, 10, "error", "neither true nor false"),
+    ("[checks.virtual.web]\nkind = 'https'\npath = 'health'", 3, 9, "error", "no path of a page"),
+    ("[checks.virtual.web]\nkind = 'https'\npath = '/a b'", 3, 9, "error", "%20"),
+    ("[checks.virtual.web]\nkind = 'https'\npath = '/a#b'", 3, 9, "error", "no path of a page"),
+    ('[checks.virtual.web]\nkind = "https"\npath = "/a\\r\\nX: y"', 3, 1, "error", "no path of a page"),
+    ('[checks.virtual.web]\nkind = "https"\nhost = "a\\r\\nX: y"', 3, 1, "error", "no host name"),
+    ("[checks.virtual.web]\nkind = 'https'\nhost = 'a:443'", 3, 9, "error", "no host name"),
+    ("[checks.virtual.web]\nkind = 'https'\nserver_name = '*.x'", 3, 16, "error", "no host name"),
+    ("[checks.virtual.web]\nkind = 'https'\nstatus = '200-'", 3, 11, "error", "no status of HTTP"),
+    ("[checks.virtual.web]\nkind = 'https'\nstatus = '299-200'", 3, 11, "error", "no status of HTTP"),
+    ("[checks.virtual.web]\nkind = 'https'\nstatus = '200, 101'", 3, 16, "error", "from 200 to 599"),
+    ("[checks.virtual.web]\nkind = 'https'\nstatus = 600", 3, 10, "error", "no status of HTTP"),
+    ("[checks.virtual.web]\nkind = 'https'\nstatus = true", 3, 10, "error", "no status of HTTP"),
+    ("[checks.virtual.web]\nkind = 'https'\nexpect = ''", 3, 1, "error", "no text of 1 to 1024 bytes"),
+    ("[checks.virtual.web]\nkind = 'https'\nca_file = 'ca.pem'", 3, 12, "error", "no absolute path"),
+    ("[checks.virtual.web]\nkind = 'https'\nwarn_days = 366", 3, 13, "error", "from 0 to 365"),
+    ("[checks.virtual.'a b.c']\nkind = 'tls'\nhots = 'x'", 3, 1, "warning", "Did you mean host?"),
+    ("[checks]\nvirtual.web.kind = 'ftp'", 2, 21, "error", '"tls" or "http" or "https"'),
+    ("[checks.virtual]\nweb = { kind = 'ftp' }", 2, 17, "error", '"tls" or "http" or "https"'),
     ('[weights]\nslow_start = "yes"', 2, 15, "error", '"off" or "quiesce" or "on" or "original"'),
     ("[weights]\nload_formula = 1", 2, 16, "error", '"bounded" or "original"'),
     ("[gui]\nlistne = []", 2, 1, "warning", "Did you mean listen?"),
@@ -284,7 +313,7 @@ lines = st.one_of(
     st.builds(
         "{} = {}".format,
         st.sampled_from(
-            [*GUI_KEYS, *FAILOVER_KEYS, *SYNC_KEYS, *CHECK_KEYS, *WEIGHT_KEYS, "gui", '"a b"', "x.y"],
+            [*GUI_KEYS, *FAILOVER_KEYS, *SYNC_KEYS, *CHECK_KEYS, *WEIGHT_KEYS, *KIND_KEYS, "gui", '"a b"', "x.y"],
         ),
         values,
     ),
@@ -294,6 +323,7 @@ lines = st.one_of(
             "[failover]",
             "[sync]",
             "[checks]",
+            "[checks.virtual.web]",
             "[weights]",
             "[gui.more]",
             "[other]",
@@ -319,3 +349,84 @@ def test_any_file_gives_settings_and_faults_inside_it(raw: bytes) -> None:
     keepalive_s, deadtime_s = told.failover.times(1, 3601)
     assert 0.05 <= keepalive_s <= 3600
     assert deadtime_s <= 3601
+
+
+CLUSTER = """\
+virtual web {
+ port = 443
+}
+virtual "odd name" {
+ port = 80
+}
+virtual web {
+ port = 8443
+}
+virtual dns {
+ protocol = udp
+}
+"""
+
+
+def test_the_checks_of_other_kinds_and_their_words() -> None:
+    told = read(
+        b"""[checks]
+fall = 2
+[checks.virtual.web]
+kind = "https"
+path = "/health"
+host = "www.example.com"
+server_name = "Web.example.com"
+status = "200-204, 401"
+expect = "OK"
+ca_file = "/ca.pem"
+warn_days = 0
+[checks.virtual."odd name"]
+kind = "http"
+status = 200
+[checks.virtual."web#2"]
+kind = "tls"
+verify_name = false
+""",
+        virtuals=load(CLUSTER).cluster.virtual_servers,
+    )
+    assert told.faults == ()
+    web = CheckKind(
+        "https",
+        "/health",
+        "www.example.com",
+        ((200, 204), (401, 401)),
+        "OK",
+        "web.example.com",
+        ca_file="/ca.pem",
+        warn_days=0,
+    )
+    plain = CheckKind("http", statuses=((200, 200),))
+    second = CheckKind("tls", verifies_name=False)
+    assert told.checks == CheckSettings(fall=2, kinds={"web": web, "odd name": plain, "web#2": second})
+    assert [str(each) for each in (web, plain, second)] == [
+        'https, path /health, host www.example.com, status 200-204, 401, expect "OK", trusted by /ca.pem, for '
+        "web.example.com",
+        "http, path /, status 200",
+        "tls, trusted by the system, for any name",
+    ]
+    assert str(CheckKind("https", verifies=False)) == "https, path /, status 200-299, any certificate"
+    names = [name_of(each) for each in load(CLUSTER).cluster.virtual_servers]
+    assert names == ["web", "odd name", "web#2", "dns"]
+
+
+def test_a_table_with_an_error_does_nothing_and_the_others_hold() -> None:
+    told = read(b"[checks.virtual.a]\nkind = 'tls'\nverify = 1\n[checks.virtual.b]\nkind = 'tls'\n")
+    assert [fault.line for fault in told.errors] == [3]
+    assert told.checks.kinds == {"b": CheckKind("tls")}
+
+
+def test_a_check_for_nobody_in_lvs_cf_is_a_warning() -> None:
+    raw = b"[checks.virtual.web]\nkind = 'tls'\n[checks.virtual.wbe]\nkind = 'tls'\n[checks.virtual.dns]\nkind = 'tls'"
+    nobody, udp = read(raw, virtuals=load(CLUSTER).cluster.virtual_servers).faults
+    assert (nobody.severity, nobody.line, nobody.column) == (Severity.WARNING, 3, 1)
+    assert nobody.message == 'lvs.cf has no virtual server "wbe"; its check does nothing.'
+    assert nobody.advice == "It has web, odd name, web#2, dns."
+    assert (udp.severity, udp.line) == (Severity.WARNING, 5)
+    assert udp.message == 'The virtual server "dns" is one of UDP; its check here does nothing.'
+    assert read(raw).faults == ()
+    assert len(read(raw, virtuals=()).faults) == 3

@@ -1,14 +1,20 @@
 """Checks of servers that other people wrote: each is found up, stopped, found down with the reason, and is back.
 
 nginx (HTTP, and HTTPS as far as its port is open), vsftpd as the manual says it (send `quit`, expect 220), and nsd in
-the two ways in which a DNS server can be checked: by a text over UDP, and by a program that asks a real question.
+the two ways in which a DNS server can be checked: by a text over UDP, and by a program that asks a real question. And
+sshd, over which uptime tells the load. rstatd and rwhod, which need a network of their own, are in the lab's tests.
 """
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +24,13 @@ import pytest
 
 from piranha.cli import certificate
 from piranha.client import EngineClient
+from piranha.config.load import load
 from piranha.errors import PiranhaError
+from piranha.health.load import Unread, load_in
+from piranha.health.load_questions import Question, question_of
 from piranha.paths import Paths
 from piranha.status import HealthState, ServerStatus
-from tests.loopback_router import free_port
+from piranha.system.load_queries import NoAnswer, ask
 from tests.running_demo import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.debian]
@@ -49,10 +58,24 @@ class Other:
     def stop(self) -> None:
         """End it with its children; all of them are one process group."""
         if self.process is not None:
-            assert self.process.poll() is None, self.log.read_text()
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(30)
             self.process = None
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        try:
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+PORTS = filter(is_free, random.sample(range(15_000, 30_000), 5_000))
+"""Below those that a client is given, so that a server that was stopped gets its own again."""
 
 
 def found(program: str) -> str:
@@ -101,9 +124,23 @@ def nsd(folder: Path, port: int) -> Other:
     return Other([found("nsd"), "-d", "-c", str(config)], folder / "nsd.log")
 
 
+def sshd(folder: Path, port: int) -> Other:
+    """Return an sshd that lets its own user in, with the key `id`."""
+    for name in ("host", "id"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    config = folder / "sshd.conf"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/id.pub\n"
+        "StrictModes no\nPidFile none\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    return Other([found("sshd"), "-D", "-e", "-f", str(config)], folder / "sshd.log")
+
+
 def virtual(name: str, port: int, *lines: str) -> str:
     """Return a virtual server with one real server of its name."""
-    head = ["active = 1", "address = 127.0.0.1 lo:1", f"port = {free_port()}"]
+    head = ["active = 1", "address = 127.0.0.1 lo:1", f"port = {next(PORTS)}"]
     times = [f"timeout = {TIMEOUT_S}", f"reentry = {REENTRY_S}"]
     server = [f"server {name} {{", "address = 127.0.0.1", "active = 1", f"port = {port}", "}"]
     return "\n".join([f"virtual {name} {{", *head, *times, *lines, *server, "}", ""])
@@ -118,7 +155,7 @@ class Router:
         self._client = EngineClient(self._paths.socket)
         self._paths.lvs_cf.parent.mkdir(parents=True)
         self._paths.lvs_cf.write_text(text)
-        words = [sys.executable, "-m", "piranha.cli.pulse", "--root", root, "--data-path", "embedded"]
+        words = [sys.executable, "-m", "piranha.cli.pulse", "--root", str(root), "--data-path", "embedded"]
         with (root / "pulse.log").open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -150,7 +187,7 @@ class Router:
 @pytest.fixture(scope="module")
 def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     folder = tmp_path_factory.mktemp("others")
-    http, https, ftp, dns = (free_port() for _ in range(4))
+    http, https, ftp, dns = itertools.islice(PORTS, 4)
     servers = {"nginx": nginx(folder, http, https), "vsftpd": vsftpd(folder, ftp), "nsd": nsd(folder, dns)}
     text = (
         HEAD
@@ -206,11 +243,39 @@ def test_it_is_up_down_when_it_is_stopped_and_up_again(
     server = router.server(name)
     assert server is not None
     assert first.startswith(up.format(server.port)), first
-    router.others[program].stop()
+    other = router.others[program]
+    assert other.process is not None and other.process.poll() is None, other.log.read_text()
+    other.stop()
     why = router.sees(name, HealthState.DOWN, 2 * TIMEOUT_S + SLACK_S)
     assert why.startswith(down.format(server.port)), why
     logged = f"[inactive] shutting down 127.0.0.1:{server.port} due to connection failure: {why}"
     assert logged in router.log
-    router.others[program].start()
+    other.start()
     again = router.sees(name, HealthState.UP, 2 * TIMEOUT_S + REENTRY_S + SLACK_S)
     assert again.startswith(up.format(server.port)), again
+
+
+def test_uptime_over_ssh_tells_the_load_or_why_it_does_not(tmp_path: Path) -> None:
+    port = next(PORTS)
+    other = sshd(tmp_path, port)
+    trust = f"-o StrictHostKeyChecking=no -o UserKnownHostsFile={tmp_path}/known -o LogLevel=ERROR"
+    ssh = f"ssh -F /dev/null -i {tmp_path}/id -p {port} {trust}"
+    lines = virtual("web", port, "load_monitor = uptime")
+    cluster = load(f'{HEAD}rsh_command = "{ssh}"\n{lines}').cluster
+    question = question_of(cluster, cluster.virtual_servers[0], cluster.virtual_servers[0].servers[0])
+    assert isinstance(question, Question) and "BatchMode=yes" in question.words
+
+    def told() -> float | Unread | str:
+        try:
+            return load_in(ask(question, threading.Event(), user=lambda name: None))
+        except NoAnswer as reason:
+            return str(reason)
+
+    for _ in range(2):
+        other.start()
+        try:
+            until(lambda: isinstance(told(), float), SLACK_S, "the load is told")
+        finally:
+            other.stop()
+        refused = f"ssh ended with status 255: ssh: connect to host 127.0.0.1 port {port}: Connection refused"
+        assert told() == refused

@@ -10,10 +10,13 @@ import pytest
 
 from piranha.check_messages import TRIED_SERVERS_MAX, TRY_LIMIT_S, TryAnswer, TryRequest
 from piranha.client import EngineClient
+from piranha.config.check_kinds import CheckKind
+from piranha.config.health_settings import CheckSettings
 from piranha.config.model import Address
 from piranha.engine import api, openapi, trying
 from piranha.engine.keeper import ConfigKeeper
 from piranha.engine.service import Engine
+from piranha.engine.weighing import HealthSettings
 from piranha.errors import Busy, ConfigUnavailable, EditRefused
 from piranha.health.check import Check, Verdict
 from piranha.paths import Paths
@@ -47,7 +50,7 @@ class Servers:
         self.most_running = max(self.most_running, self.running)
         try:
             await self.held.wait()
-            await asyncio.sleep(0)
+            await passes(0.001)
         finally:
             self.running -= 1
         if self.trouble:
@@ -217,6 +220,29 @@ async def test_programs_are_run_a_few_at_a_time(start, block) -> None:
     told = await here.try_checks(WEB, values=values)
     assert (told.how, len(here.servers.asked)) == ("program", 40)
     assert here.servers.most_running == trying.PROGRAMS_AT_ONCE
+
+
+async def test_a_check_of_another_kind_is_tried_as_piranha_toml_has_it(start, balancer) -> None:
+    here = await start()
+    kinds = {"web": CheckKind("https", path="/alive", host="www.example.com")}
+    balancer.weighing.read_settings = lambda: HealthSettings(checks=CheckSettings(kinds=kinds))
+    told = await here.try_checks(WEB, A)
+    assert told.how == "https"
+    ((_, check),) = here.servers.asked
+    assert check.http is not None and check.tls is not None and check.send is None
+    assert b"GET /alive HTTP/1.1" in check.http.request
+    assert [each[4] for each in await here.audited()] == ["https to 127.0.0.11 port 80; 1 good"]
+
+
+async def test_a_piranha_toml_that_cannot_be_read_stops_the_try_and_is_told(start, balancer) -> None:
+    def refuse() -> HealthSettings:
+        raise ConfigUnavailable("piranha.toml has errors.")
+
+    here = await start()
+    balancer.weighing.read_settings = refuse
+    with pytest.raises(ConfigUnavailable, match=r"piranha\.toml has errors"):
+        await here.try_checks(WEB)
+    assert here.servers.asked == []
 
 
 async def test_a_long_timeout_is_not_waited_for(start) -> None:

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from piranha.config.check_kinds import CheckKind
 from piranha.config.health_settings import CheckSettings, WeightSettings
 from piranha.engine.balancer import Balancer
 from piranha.engine.weighing import USUAL_S, HealthSettings, settings_in
 from piranha.errors import ConfigUnavailable
 from piranha.health import machine
 from piranha.health.check import Verdict
+from piranha.health.kinds import Authorities
 from piranha.health.load_questions import EVERY_S, Question
 from piranha.health.tuning import STALE_S, STEP_S
+from piranha.system.authority_files import BYTES_MAX
 from piranha.system.load_queries import NoAnswer
 from piranha.system.probes import Probed
 
@@ -494,3 +497,32 @@ async def test_scenario_57_the_sorry_server_is_there_while_nobody_else_is(
         says(balancer, GOOD, "127.0.0.12")
     await balancer.turn()
     assert path.weights() == {"127.0.0.12:80": 8}
+
+
+async def test_a_check_of_another_kind_stands_for_that_of_lvs_cf(balancer, cluster_of, block) -> None:
+    kinds = {"web": CheckKind("https", ca_file="/ca.pem"), "nobody": CheckKind("tls")}
+    settings = HealthSettings(CheckSettings(fall=2, kinds=kinds), authorities={"/ca.pem": Authorities(b"PEM")})
+    balancer.weighing.read_settings = lambda: settings
+    await balancer.switch(cluster_of(block("web", *THREE) + block("other", "d=127.0.0.14:80*8", port=81)))
+    checks = {str(key.address): check for key, check in balancer.nanny.checks.items()}
+    for number in (11, 12, 13):
+        made = checks[f"127.0.0.{number}"]
+        assert made.http is not None and made.tls is not None and made.fall == 2
+        assert (made.tls.authorities, made.tls.name) == (b"PEM", f"127.0.0.{number}")
+    assert checks["127.0.0.14"].http is checks["127.0.0.14"].tls is None
+
+
+def test_files_with_certificates_are_read_below_the_root_and_what_is_wrong_is_kept(paths) -> None:
+    paths.piranha_toml.write_text(
+        "".join(f"[checks.virtual.{name}]\nkind = 'tls'\nca_file = '/{name}.pem'\n" for name in "abcd")
+        + "[checks.virtual.e]\nkind = 'tls'\nca_file = '/e.pem'\nverify = false\n"
+    )
+    pem = b"-----BEGIN CERTIFICATE-----\n"
+    for name, content in (("a", pem), ("b", b"no certificate"), ("c", pem + b" " * BYTES_MAX)):
+        (paths.root / f"{name}.pem").write_bytes(content)
+    told = settings_in(paths).authorities
+    assert told["/a.pem"] == Authorities(pem)
+    assert told["/b.pem"].trouble == f"{paths.root}/b.pem has no certificate in PEM"
+    assert told["/c.pem"].trouble.startswith(f"{paths.root}/c.pem has more than {BYTES_MAX} bytes")
+    assert told["/d.pem"].trouble == f"{paths.root}/d.pem cannot be read: there is no such file"
+    assert "/e.pem" not in told

@@ -154,7 +154,7 @@ class Keepalived:
     def start(self) -> None:
         """Begin to check."""
         files = [word for letter in "pc" for word in (f"-{letter}", str(self._folder / f"pid-{letter}"))]
-        words = ["keepalived", "-n", "-l", "-C", "-f", str(self._folder / "conf"), *files]
+        words = ["keepalived", "-n", "-C", "-f", str(self._folder / "conf"), *files]
         self._process = self._host.start(*words, output=self._folder / "log")
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 import pytest
 
 from piranha.config.model import Protocol
-from piranha.health.check import Check, Expectation, Match, Verdict
+from piranha.health.check import Check, Expectation, Http, Match, Tls, Verdict
 from piranha.nanny.frames import (
     BATCH,
     HEARD_MAX,
@@ -63,6 +63,8 @@ def test_every_field_of_a_check_reaches_the_worker() -> None:
         "rise": 2,
         "fall": 3,
         "program": (b"/bin/check", b"%h\xff"),
+        "http": Http(b"GET /\xff", ((200, 299), (401, 401)), b"\xffOK"),
+        "tls": Tls("www.example.com", False, True, b"PEM\xff", "/ca.pem", "it is broken", 14),
     }
     first = order(7, 80)
     known = {each.name for each in dataclasses.fields(Check)} - {"key", "address"}

@@ -13,7 +13,7 @@ import pytest
 from piranha.config.model import Address, Protocol, RealServerKey, ServiceKey
 from piranha.health.check import Check, Verdict
 from piranha.nanny import rounds
-from piranha.nanny.rounds import BURST, SLOTS_LEAST, SLOTS_MAX, Order, Outcome, Rounds, slots_here
+from piranha.nanny.rounds import BURST, SLOTS_LEAST, SLOTS_MAX, SPREAD, Order, Outcome, Rounds, slots_here
 from piranha.system.probes import CannotCheck, Probed
 from tests.nanny.stopped_time import Time, settle
 
@@ -88,7 +88,10 @@ async def make(world: World) -> AsyncIterator[Maker]:
             one.stop()
 
 
-async def test_no_more_checks_run_than_there_are_slots_and_all_have_their_turn(make: Maker, world: World) -> None:
+async def test_no_more_checks_run_than_there_are_slots_and_all_have_their_turn(
+    make: Maker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "SPREAD_WHOLE", 1_000_000)
     world.takes_s = 1.0
     make(100).order(order(number) for number in range(1, 1001))
     await world.time.pass_until(0.5)
@@ -259,3 +262,20 @@ def test_there_are_fewer_slots_than_descriptors(
 ) -> None:
     monkeypatch.setattr(rounds.resource, "getrlimit", lambda which: (limit, limit))
     assert slots_here(part) == slots
+
+
+async def test_many_checks_that_begin_together_are_spread_over_the_whole_interval(make: Maker, world: World) -> None:
+    make(10_000).order(order(number) for number in range(1, 2001))
+    await world.time.pass_until(45.0)
+    gaps = {number: [b - a for a, b in pairwise(world.asked_at(number))] for number in range(1, 2001, 7)}
+    assert all(0 <= each[0] <= 10.0 and set(each[1:]) == {10.0} for each in gaps.values())
+    seconds = Counter(int(at) for at, _ in world.asked if 20 <= at < 40)
+    assert len(seconds) == 20 and min(seconds.values()) >= 150 and max(seconds.values()) <= 250
+
+
+async def test_few_checks_keep_nearly_their_rhythm_from_the_beginning(make: Maker, world: World) -> None:
+    make(10_000).order(order(number) for number in range(1, 21))
+    await world.time.pass_until(45.0)
+    for number in range(1, 21):
+        first, *others = (b - a for a, b in pairwise(world.asked_at(number)))
+        assert 10.0 * (1 - SPREAD) <= first <= 10.0 and set(others) == {10.0}

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-ON_BOTH_LOOPS = {"test_relay.py", "test_embedded.py", "test_embedded_listening.py", "test_udp_probe.py"}
+ON_BOTH_LOOPS = {
+    "test_relay.py",
+    "test_embedded.py",
+    "test_embedded_listening.py",
+    "test_udp_probe.py",
+    "test_http_probe.py",
+}
 
 
 def pytest_asyncio_loop_factories(

@@ -30,6 +30,7 @@ from piranha.engine.parts import asked_of, shares
 from piranha.engine.questions import of_audit, of_events, page
 from piranha.engine.trying import Probe, Trying
 from piranha.engine.version import Version
+from piranha.engine.weighing import HealthSettings
 from piranha.errors import (
     ConfigConflict,
     ConfigUnavailable,
@@ -236,6 +237,7 @@ class KeeperEngine:
     sync: SyncAnswer = NO_PARTNER
     probe: Probe = answers
     checked: CheckFound | None = FOUND
+    health_settings: HealthSettings = field(default_factory=HealthSettings)
 
     @cached_property
     def keeper(self) -> ConfigKeeper:
@@ -437,7 +439,8 @@ class KeeperClient(EngineClient):
                 raise ConfigUnavailable("There is no lvs.cf. Create it first.")
             return version
 
-        trying = Trying(saved, Audit(self.engine.paths.audit), self.engine.probe)
+        audit = Audit(self.engine.paths.audit)
+        trying = Trying(saved, audit, lambda: self.engine.health_settings, self.engine.probe)
         return asyncio.run(trying.try_checks(request, Caller(self.user, self.from_)))
 
     def last_check(self, server: str) -> LastCheck:
@@ -774,6 +777,7 @@ def every_secure_page() -> list[str]:
         "/secure/control",
         "/secure/control/stop",
         f"/secure/traffic?{http}",
+        f"/secure/check?{web1}",
         "/secure/connections",
         "/secure/password",
         "/secure/global_settings",
