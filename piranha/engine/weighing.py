@@ -69,6 +69,9 @@ class HealthSettings:
 def settings_in(paths: Paths) -> HealthSettings:
     """Return what piranha.toml and policy.toml say of checks and weights. Raises ConfigUnavailable."""
     told = piranha_toml.load(paths) or Extensions()
+    broken = next((each for each in told.errors if not each.path), None)
+    if broken is not None:  # nothing in it could be read
+        raise ConfigUnavailable(broken.located("piranha.toml"))
     authorities = authority_files.read_all(paths, told.checks.kinds.values())
     return HealthSettings(told.checks, told.weights, read_policy(policy_file(paths)).run_as, authorities)
 

@@ -526,3 +526,10 @@ def test_files_with_certificates_are_read_below_the_root_and_what_is_wrong_is_ke
     assert told["/c.pem"].trouble.startswith(f"{paths.root}/c.pem has more than {BYTES_MAX} bytes")
     assert told["/d.pem"].trouble == f"{paths.root}/d.pem cannot be read: there is no such file"
     assert "/e.pem" not in told
+
+
+def test_a_piranha_toml_that_is_no_toml_changes_nothing(paths) -> None:
+    paths.piranha_toml.parent.mkdir(parents=True, exist_ok=True)
+    paths.piranha_toml.write_text("[checks]\nrise = = 3\n")
+    with pytest.raises(ConfigUnavailable, match=r"piranha\.toml:2:"):
+        settings_in(paths)

@@ -104,12 +104,15 @@ async def test_what_an_answer_means(answer: bytes, kind: dict[str, object], verd
     assert (await by_http(page(answer), **kind)).verdict == verdict
 
 
-async def test_a_page_by_tls_is_good_if_its_certificate_is(signer: Authority) -> None:
+async def test_d16_a_page_by_tls_is_good_if_its_certificate_and_its_status_are(signer: Authority) -> None:
     heard: list[bytes] = []
     async with serving(page(OK, heard), signer.server("www.example.com")) as port:
         found = await probe(check(port, https(expect="OK"), signer.pem), LOOPBACK)
     assert found.verdict == Verdict(True, 'HTTP 200 with "OK" in the body')
     assert found.received == OK and heard == [found.sent]
+    async with serving(page(b"HTTP/1.1 503 Busy\r\n\r\n"), signer.server("www.example.com")) as port:
+        found = await probe(check(port, https(), signer.pem), LOOPBACK)
+    assert not found.verdict.is_good and found.verdict.reason.startswith("HTTP 503")
 
 
 async def test_a_handshake_is_enough_for_tls(signer: Authority) -> None:
