@@ -23,7 +23,7 @@ PURE_TESTS := tests/config tests/health tests/ipvs tests/ha tests/test_rooms.py 
 	--ignore tests/config/test_growth.py --ignore tests/config/test_properties.py \
 	--ignore tests/ha/test_simulation.py --ignore tests/ha/test_forged.py
 FAST := not browser and not package and not debian
-LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no
+LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no --durations=20
 
 .PHONY: help
 help: ## list these commands

@@ -28,7 +28,7 @@ nat_nmask = 255.255.255.0
 """
 FOREIGN = (f"-A -t {VIP}:8443 -s rr", f"-a -t {VIP}:8443 -r 10.0.0.99:443 -m -w 5")
 RELOADS = 100
-KILLS = 20
+KILLS = 12
 FOREIGN_ADDRESSES = (
     "198.51.100.77/32 dev eth0 label eth0:7",
     "198.51.100.78/32 dev eth0 label eth0:1",  # a label of lvs.cf
@@ -87,7 +87,7 @@ def lab() -> Iterator[Topology]:
 @pytest.fixture
 def router(lab: Topology, tmp_path: Path) -> Iterator[RunningRouter]:
     """Return a router whose engine does not run yet; afterwards nothing of it is left."""
-    found = RunningRouter(lab["lvs1"], tmp_path)
+    found = RunningRouter(lab["lvs1"], tmp_path, nannies=False)
     yield found
     if found.process is not None and found.process.poll() is None:
         found.end(signal.SIGTERM)

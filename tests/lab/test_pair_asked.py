@@ -42,7 +42,7 @@ def test_status_and_failover_from_a_shell(routers: Pair) -> None:
     refused = piranha(one, "failover", "take-over", "--yes")
     assert refused.returncode == 1 and refused.stderr == "Not taken over: this router is active.\n"
     assert piranha(one, "failover", "hand-over", "--yes").returncode == 0
-    until(lambda: is_active(two), 5, "the backup has the addresses")
+    until(lambda: is_active(two), 20, "the backup has the addresses")
     assert f"serves: {two.host.address('dmz')}" in piranha(one, "status").stdout
     assert piranha(one, "failover", "hold", "--yes").returncode == 0
     told = piranha(one, "status").stdout
@@ -51,7 +51,7 @@ def test_status_and_failover_from_a_shell(routers: Pair) -> None:
     assert refused.returncode == 1 and "the partner is in state held" in refused.stderr
     assert piranha(one, "failover", "release", "--yes").returncode == 0
     assert piranha(one, "failover", "take-over", "--yes").returncode == 0
-    until(lambda: is_active(one), 5, "the primary has the addresses again")
+    until(lambda: is_active(one), 20, "the primary has the addresses again")
 
 
 def test_redundancy_shows_the_pair_and_hands_over(routers: Pair) -> None:
@@ -66,6 +66,6 @@ def test_redundancy_shows_the_pair_and_hands_over(routers: Pair) -> None:
     assert f"Serves afterwards{there}" in page.text
     page = page.press("HAND OVER")
     assert "Done: HAND OVER: Handing over by command." in page.text
-    until(lambda: is_active(two), 5, "the backup has the addresses")
+    until(lambda: is_active(two), 20, "the backup has the addresses")
     page = browser(two).open(PANEL)
     assert "backup, ● active; the other router" in page.text and "HAND OVER" in page.text

@@ -68,7 +68,7 @@ def servers(lab: Topology) -> Iterator[RealServers]:
 @pytest.fixture
 def router(lab: Topology, servers: RealServers, tmp_path: Path) -> Iterator[RunningRouter]:
     """Return a router whose engine does not run yet; afterwards nothing of it is left."""
-    found = RunningRouter(lab["lvs1"], tmp_path)
+    found = RunningRouter(lab["lvs1"], tmp_path, nannies=False)
     yield found
     if found.process is not None and found.process.poll() is None:
         found.end(signal.SIGTERM)

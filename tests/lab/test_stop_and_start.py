@@ -49,7 +49,7 @@ def router(lab: Topology, tmp_path: Path) -> Iterator[RunningRouter]:
     """Return a router that runs LVS_CF beside an entry of somebody else; afterwards nothing of it is left."""
     servers = RealServers(lab, (8080,), ("rs1", "rs2"))
     servers.start()
-    found = RunningRouter(lab["lvs1"], tmp_path)
+    found = RunningRouter(lab["lvs1"], tmp_path, nannies=False)
     found.client = EngineClient(found.paths.socket, "ann", "192.0.2.7", answer_within_s=60)
     for line in FOREIGN:
         found.host.run("ipvsadm", *line.split())

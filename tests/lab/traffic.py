@@ -138,7 +138,7 @@ def site(
     """
     answering = RealServers(lab, {port for each in virtuals for port in (each.port, *each.ports)}, servers[4])
     answering.start()
-    router = RunningRouter(lab["lvs1"], folder)
+    router = RunningRouter(lab["lvs1"], folder, nannies=False)
     found = Site(lab, router, head, servers, tuple(virtuals))
     try:
         for each in virtuals:
