@@ -25,6 +25,9 @@ PURE_TESTS := tests/config tests/health tests/ipvs tests/ha tests/test_rooms.py 
 FAST := not browser and not package and not debian
 LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no --durations=20
 
+# The other tests end before those of the lab: these are run behind them, in a kernel of their own.
+LAB_LATER := tests/lab/test_endurance.py tests/lab/test_loads.py tests/lab/test_reaction.py tests/lab/test_hung_pulse.py
+
 .PHONY: help
 help: ## list these commands
 	@echo "Piranha: make COMMAND"
@@ -42,8 +45,9 @@ test: ## set up what is needed, Debian packages too, and run everything
 	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
 	.ci/side-by-side \
-		"tests in the lab's kernel" 1100 "$(BIN)/python -m tests.lab.boot $(LAB_TESTS)" \
-		"all other tests" 1200 "$(BIN)/pytest $(ARGS)"; \
+		"tests in the lab's kernel" 1300 "$(BIN)/python -m tests.lab.boot $(LAB_TESTS) $(LAB_LATER:%=--ignore %)" \
+		"all other tests, and the lab's in a second kernel" 1500 \
+		"bash -c '$(BIN)/pytest $(ARGS) && $(BIN)/python -m tests.lab.boot --results .lab/later $(LAB_TESTS) $(LAB_LATER)'"; \
 	echo "== make test: all passed; $$SECONDS s of 1800 s"
 
 .PHONY: lab

@@ -46,11 +46,11 @@ def _ratios(work: Work, made: Callable[[int], Any], attempts: int) -> list[tuple
 
 
 def _seconds(work: Work, what: object) -> float:
-    """Return CPU seconds, the best of two: other processes on the machine only ever add to them."""
+    """Return CPU seconds, the best of three: other processes on the machine only ever add to them."""
     gc.disable()
     try:
         times = []
-        for _ in range(2):
+        for _ in range(3):
             start = time.process_time()
             try:
                 work(what)

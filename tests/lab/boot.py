@@ -1,6 +1,6 @@
 """Start the lab's kernel, run a command in it, bring its output and its exit status back.
 
-    python -m tests.lab.boot COMMAND [ARGUMENT ...]
+    python -m tests.lab.boot [--results FOLDER] COMMAND [ARGUMENT ...]
 
 The kernel is Debian's user-mode-linux: an ordinary process that has IPVS and network namespaces and no network device,
 so that nothing leaves it. Its root is the host's file system, read only under a layer in memory; the results folder
@@ -118,7 +118,10 @@ def main() -> None:
     """Run the command line in the lab."""
     if reason := missing():
         sys.exit(f"lab: {reason}")
-    sys.exit(run(sys.argv[1:] or ["/bin/busybox", "sh"]))
+    words, results = sys.argv[1:], RESULTS
+    if words[:1] == ["--results"]:  # for two kernels at the same time
+        results, words = Path(words[1]), words[2:]
+    sys.exit(run(words or ["/bin/busybox", "sh"], results))
 
 
 if __name__ == "__main__":
