@@ -1,8 +1,9 @@
 """Checks of servers that other people wrote: each is found up, stopped, found down with the reason, and is back.
 
-nginx (HTTP, and HTTPS as far as its port is open), vsftpd as the manual says it (send `quit`, expect 220), and nsd in
-the two ways in which a DNS server can be checked: by a text over UDP, and by a program that asks a real question. And
-sshd, over which uptime tells the load. rstatd and rwhod, which need a network of their own, are in the lab's tests.
+nginx (by texts, and as piranha.toml says by HTTP and HTTPS with the page and the certificate), vsftpd as the manual
+says it (send `quit`, expect 220), and nsd in the two ways in which a DNS server can be checked: by a text over UDP, and
+by a program that asks a real question. And sshd, over which uptime tells the load. rstatd and rwhod, which need a
+network of their own, are in the lab's tests.
 """
 
 import contextlib
@@ -38,6 +39,26 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.debian]
 TIMEOUT_S, REENTRY_S = 2, 2
 SLACK_S = 8.0
 """For processes that share two cores with other tests."""
+KINDS = """
+[checks.virtual.byhttp]
+kind = "http"
+path = "/health"
+expect = "ready"
+[checks.virtual.byhttps]
+kind = "https"
+path = "/health"
+host = "localhost"
+ca_file = "/cert.pem"
+[checks.virtual.othername]
+kind = "https"
+path = "/health"
+host = "www.example.com"
+ca_file = "/cert.pem"
+[checks.virtual.nopage]
+kind = "https"
+host = "localhost"
+ca_file = "/cert.pem"
+"""
 HEAD = "serial_no = 1\nprimary = 127.0.0.1\nservice = lvs\nnetwork = nat\nnat_router = 127.0.0.1 lo:0\n"
 
 
@@ -85,7 +106,7 @@ def found(program: str) -> str:
 
 
 def nginx(folder: Path, port: int, tls_port: int) -> Other:
-    made = certificate.make(("localhost",), 1, datetime.now(UTC))
+    made = certificate.make(("localhost",), 90, datetime.now(UTC))
     (folder / "cert.pem").write_bytes(made.certificate)
     (folder / "key.pem").write_bytes(made.key)
     config = folder / "nginx.conf"
@@ -155,6 +176,7 @@ class Router:
         self._client = EngineClient(self._paths.socket)
         self._paths.lvs_cf.parent.mkdir(parents=True)
         self._paths.lvs_cf.write_text(text)
+        self._paths.piranha_toml.write_text(KINDS)
         words = [sys.executable, "-m", "piranha.cli.pulse", "--root", str(root), "--data-path", "embedded"]
         with (root / "pulse.log").open("w") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -196,6 +218,10 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
                   "use_regex = 1")
         + virtual("missing", http, r'send = "GET / HTTP/1.0\r\n\r\n"', 'expect = "HTTP/1.1 200"')
         + virtual("https", https)
+        + virtual("byhttp", http)
+        + virtual("byhttps", https)
+        + virtual("othername", https)
+        + virtual("nopage", https)
         + virtual("ftp", ftp, r'send = "quit\r\n"', 'expect = "220"')
         + virtual("dns", dns, "protocol = udp", 'send = "PIranha check"', 'expect = "PI"')
         + virtual("zone", dns, "protocol = udp", 'send_program = "host -W 1 -p %p -t SOA example.test %h"',
@@ -217,6 +243,8 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     ("name", "reason"),
     [
         ("missing", r'answered "HTTP/1.1 404 Not Found\r\n'),
+        ("othername", "certificate of 127.0.0.1:"),
+        ("nopage", "HTTP 404"),
         ("nozone", "the program exited with status 1"),
     ],
 )
@@ -228,6 +256,8 @@ LIFE = [
     ("nginx", "http", 'answered "HTTP/1.1 200 OK"', "connect to 127.0.0.1:{} refused"),
     ("nginx", "page", 'answered "HTTP/1.1 200 OK', "connect to 127.0.0.1:{} refused"),
     ("nginx", "https", "connected to 127.0.0.1:{}", "connect to 127.0.0.1:{} refused"),
+    ("nginx", "byhttp", 'HTTP 200 with "ready" in the body', "connect to 127.0.0.1:{} refused"),
+    ("nginx", "byhttps", "HTTP 200", "connect to 127.0.0.1:{} refused"),
     ("vsftpd", "ftp", 'answered "220 (vsFTPd ', "connect to 127.0.0.1:{} refused"),
     ("nsd", "dns", 'answered "PI', "UDP port 127.0.0.1:{} is closed (ICMP port unreachable)"),
     ("nsd", "zone", 'the program answered "Using domain server:', "the program exited with status 1"),
