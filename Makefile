@@ -23,7 +23,7 @@ PURE_TESTS := tests/config tests/health tests/ipvs tests/ha tests/test_rooms.py 
 	--ignore tests/config/test_growth.py --ignore tests/config/test_properties.py \
 	--ignore tests/ha/test_simulation.py --ignore tests/ha/test_forged.py
 FAST := not browser and not package and not debian
-LAB_TESTS := $(BIN)/pytest tests/lab -p no:cacheprovider --color=no --durations=20
+LAB_PYTEST := $(BIN)/pytest -p no:cacheprovider --color=no --durations=20
 
 # The other tests end before those of the lab: these are run behind them, in a kernel of their own.
 LAB_LATER := tests/lab/test_endurance.py tests/lab/test_loads.py tests/lab/test_reaction.py tests/lab/test_hung_pulse.py
@@ -45,15 +45,15 @@ test: ## set up what is needed, Debian packages too, and run everything
 	.ci/part "Python packages" 120 $(MAKE) $(VENV)/test.stamp; \
 	.ci/part "lint, types, contracts" 60 $(MAKE) lint; \
 	.ci/side-by-side \
-		"tests in the lab's kernel" 1300 "$(BIN)/python -m tests.lab.boot $(LAB_TESTS) $(LAB_LATER:%=--ignore %)" \
+		"tests in the lab's kernel" 1300 "$(BIN)/python -m tests.lab.boot $(LAB_PYTEST) tests/lab $(LAB_LATER:%=--ignore %)" \
 		"all other tests, and the lab's in a second kernel" 1500 \
-		"bash -c '$(BIN)/pytest $(ARGS) && $(BIN)/python -m tests.lab.boot --results .lab/later $(LAB_TESTS) $(LAB_LATER)'"; \
+		"bash -c '$(BIN)/pytest $(ARGS) && $(BIN)/python -m tests.lab.boot --results .lab/later $(LAB_PYTEST) $(LAB_LATER)'"; \
 	echo "== make test: all passed; $$SECONDS s of 1800 s"
 
 .PHONY: lab
 lab: $(VENV)/test.stamp ## the tests that need a real IPVS kernel, in one that is started for them (root, amd64)
 	@.ci/part "Debian packages" 180 .ci/apt-install
-	@.ci/part "tests in the lab's kernel" 600 $(BIN)/python -m tests.lab.boot $(LAB_TESTS) $(ARGS)
+	@.ci/part "tests in the lab's kernel" 1500 $(BIN)/python -m tests.lab.boot $(LAB_PYTEST) tests/lab $(ARGS)
 
 .PHONY: check
 check: $(VENV)/test.stamp ## lint, types, import contracts and the pure tests; under a minute
