@@ -26,7 +26,8 @@ FAST := not browser and not package and not debian
 LAB_PYTEST := $(BIN)/pytest -p no:cacheprovider --color=no --durations=20
 
 # The other tests end before those of the lab: these are run behind them, in a kernel of their own.
-LAB_LATER := tests/lab/test_endurance.py tests/lab/test_loads.py tests/lab/test_reaction.py tests/lab/test_hung_pulse.py
+LAB_LATER := tests/lab/test_endurance.py tests/lab/test_hung_pulse.py tests/lab/test_loads.py tests/lab/test_moves.py \
+	tests/lab/test_reaction.py tests/lab/test_scenarios_arp.py
 
 .PHONY: help
 help: ## list these commands

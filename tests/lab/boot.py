@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 TOP = HERE.parents[1]
 RESULTS = TOP / ".lab"
 MEMORY = "2G"
-LIMIT_S = 1500
+LIMIT_S = 1650
 PASSED_ON = ("PATH", "HOME", "LANG", "CI")
 # The kernel says these at every start; what matters goes to the serial lines.
 CHATTER = re.compile(r"SELinux|mmapper_init|Failed to initialize ubd|sysrq: Power|reboot: Power")

@@ -3,11 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from piranha.status import ServerStatus
+from piranha.health.tuning import STEP_S
+from piranha.status import HealthState, ServerStatus
 from tests.lab.running_router import SERVERS, RealServers, RunningRouter, until
 from tests.lab.test_engine import HEAD, virtual
 from tests.lab.topologies import NAT
@@ -71,6 +73,11 @@ def server(router: RunningRouter, port: int, name: str) -> ServerStatus:
     return next(each for each in found.servers if each.name == name)
 
 
+def up_for_s(found: ServerStatus) -> float:
+    assert found.health.state is HealthState.UP and found.health.since is not None
+    return (datetime.now(UTC) - datetime.fromisoformat(found.health.since)).total_seconds()
+
+
 def is_known(router: RunningRouter, port: int, name: str) -> bool:
     load = server(router, port, name).load
     return load is not None and load.load is not None
@@ -120,6 +127,7 @@ def test_scenarios_39_and_42_a_server_that_returns_starts_slowly(lab: Topology, 
     lab["rs2"].run("iptables-legacy", "-A", *drop)
     until(lambda: weights(router, SLOW)["10.0.0.22"] == 0, 10, "it is quiesced")
     until(lambda: (server(router, SLOW, "rs1").health.source.age_s or 0) < 5, 5, "rs1 is checked")
+    until(lambda: up_for_s(server(router, SLOW, "rs1")) > STEP_S + 1, STEP_S + 10, "the other one carries on")
     lab["rs2"].run("iptables-legacy", "-D", *drop)
     seen: list[int] = []
 
