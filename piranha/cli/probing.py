@@ -21,16 +21,14 @@ from piranha.config.fields import Scope, ValueFault
 from piranha.config.fields import field as field_named
 from piranha.config.load import Loaded, load
 from piranha.config.model import (
-    Address,
     FloatingAddress,
-    Host,
     HostName,
     Protocol,
     RealServer,
     VirtualServer,
     written_endpoint,
 )
-from piranha.config.outside import NameAnswer, NameTrouble, chosen
+from piranha.config.outside import NameAnswer, address_or_why
 from piranha.config.path import written
 from piranha.config.values import Value, host_of
 from piranha.errors import ConfigUnavailable, EditRefused, PiranhaError
@@ -224,7 +222,7 @@ async def _probed(all_asked: Sequence[Asked], answers: Mapping[HostName, NameAns
     async def one(asked: Asked) -> Probed | str:
         if isinstance(asked.check, Unchecked):
             return asked.check.reason
-        address = _address(asked.check.address, answers)
+        address = address_or_why(asked.check.address, answers)
         if isinstance(address, str):
             return address
         async with slots:
@@ -234,19 +232,6 @@ async def _probed(all_asked: Sequence[Asked], answers: Mapping[HostName, NameAns
                 return f"{problem}."
 
     return list(await asyncio.gather(*map(one, all_asked)))
-
-
-def _address(host: Host, answers: Mapping[HostName, NameAnswer]) -> Address | str:
-    """Return the address to ask, or why there is none."""
-    if not isinstance(host, str):
-        return host
-    answer = answers[host]
-    address = chosen(answer)
-    if address is not None:
-        return address
-    why = answer if isinstance(answer, NameTrouble) else NameTrouble.NOT_FOUND
-    words = {NameTrouble.NOT_FOUND: "was not found", NameTrouble.FAILED: "could not be looked up"}
-    return f"The name {host} {words.get(why, 'was not answered in time')}."
 
 
 def _lines(asked: Asked, came: Probed | str) -> list[str]:

@@ -294,3 +294,16 @@ class _Judge:
         """Return where the last word of a value begins, counted from the value; 0 if it is not there."""
         written = self._findings.document.plain[statement.value_start : statement.value_end]
         return max(0, written.rfind(word))
+
+
+def address_or_why(host: Host, answers: Mapping[HostName, NameAnswer]) -> Address | str:
+    """Return the address of a host, or in a sentence why there is none. `answers`: what the resolver said."""
+    if not isinstance(host, str):
+        return host
+    answer = answers[host]
+    address = chosen(answer)
+    if address is not None:
+        return address
+    why = answer if isinstance(answer, NameTrouble) else NameTrouble.NOT_FOUND
+    words = {NameTrouble.NOT_FOUND: "was not found", NameTrouble.FAILED: "could not be looked up"}
+    return f"The name {host} {words.get(why, 'was not answered in time')}."

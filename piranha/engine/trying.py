@@ -20,8 +20,8 @@ from piranha.check_messages import (
     TryRequest,
 )
 from piranha.config.check_kinds import name_of
-from piranha.config.model import Address, Cluster, Host, HostName, RealServer, RealServerKey, VirtualServer
-from piranha.config.outside import NameAnswer, NameTrouble, chosen
+from piranha.config.model import Address, Cluster, HostName, RealServer, RealServerKey, VirtualServer
+from piranha.config.outside import NameAnswer, address_or_why
 from piranha.config.path import parse_block
 from piranha.engine.audit import Audit
 from piranha.engine.caller import Caller
@@ -123,7 +123,7 @@ class Trying:
         check = asked.check
         if isinstance(check, Unchecked):
             return check.reason
-        address = _address(check.address, answers)
+        address = address_or_why(check.address, answers)
         if isinstance(address, str):
             return address
         try:
@@ -184,19 +184,6 @@ def _described(asked: Sequence[_Asked]) -> str:
         return f"{count}, which cannot be checked"
     program = f"{check.program[0].decode(errors='replace')!r:.80} for " if check.program else f"{_how(check)} to "
     return program + count
-
-
-def _address(host: Host, answers: Mapping[HostName, NameAnswer]) -> Address | str:
-    """Return the address to ask, or why there is none."""
-    if not isinstance(host, str):
-        return host
-    answer = answers[host]
-    address = chosen(answer)
-    if address is not None:
-        return address
-    why = answer if isinstance(answer, NameTrouble) else NameTrouble.NOT_FOUND
-    words = {NameTrouble.NOT_FOUND: "was not found", NameTrouble.FAILED: "could not be looked up"}
-    return f"The name {host} {words.get(why, 'was not answered in time')}."
 
 
 def _answer(
